@@ -1,0 +1,153 @@
+"""Compact JWS: signed by PyJWT over a Signer, read by a strict reader. The only import of ``jwt``.
+
+Every kind of token has its own ``typ``, and the algorithm follows from the key: a header that says
+otherwise is refused, and no key is ever taken from a token unless its chain leads to an anchor.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any
+
+from jwt.algorithms import Algorithm
+from jwt.api_jws import PyJWS
+
+from ecert._encoding import b64, parse_b64, parse_b64url, parse_bound_b64url, parse_signed_json
+from ecert.errors import InputError, SignatureError, TokenError
+from ecert.keys import SUITES, PublicKey, Signer, suite_of, verify
+
+CREDENTIAL = "dc+sd-jwt"
+STATEMENT = "ecert-statement+jwt"
+STATUS_LIST = "statuslist+jwt"
+STATUS_DETAILS = "ecert-status-details+jwt"
+ACCESS_TOKEN = "at+jwt"  # noqa: S105 - a media type, not a secret
+CLIENT_ASSERTION = "client-authentication+jwt"
+
+MAX_TOKEN_BYTES = 8 << 20
+MAX_HEADER_BYTES = 32 << 10
+
+
+class _SignerAlgorithm(Algorithm):
+    """An algorithm of PyJWT whose private half is a Signer."""
+
+    def prepare_key(self, key: Signer) -> Signer:
+        return key
+
+    def sign(self, msg: bytes, key: Signer) -> bytes:
+        return key.sign(msg)
+
+    def verify(self, msg: bytes, key: Signer, sig: bytes) -> bool:
+        raise NotImplementedError("tokens are read by parse_compact and verify_jws")
+
+    @staticmethod
+    def to_jwk(key_obj: Signer, as_dict: bool = False) -> Any:
+        raise NotImplementedError("a signer cannot be exported")
+
+    @staticmethod
+    def from_jwk(jwk: str | dict[str, Any]) -> Any:
+        raise NotImplementedError("a signer is opened by its URI")
+
+
+_JWS = PyJWS(algorithms=[])  # without PyJWT's own: only ours may sign
+for _suite in SUITES:
+    _JWS.register_algorithm(_suite, _SignerAlgorithm())
+
+
+def sign_jws(
+    payload: bytes,
+    signer: Signer,
+    *,
+    typ: str,
+    chain: tuple[bytes, ...] = (),
+    kid: str | None = None,
+) -> str:
+    """Sign a payload as a compact JWS (RFC 7515), naming the key by its chain or its kid."""
+    headers: dict[str, Any] = {"typ": typ}
+    if chain:
+        headers["x5c"] = _x5c(chain)
+    if kid is not None:
+        headers["kid"] = kid
+    return _JWS.encode(payload, signer, algorithm=signer.suite, headers=headers)  # type: ignore[arg-type]  # a Signer, by our algorithm
+
+
+@lru_cache(maxsize=256)
+def _x5c(chain: tuple[bytes, ...]) -> list[str]:
+    return [b64(der) for der in chain]
+
+
+@dataclass(frozen=True, slots=True)
+class Header:
+    """A protected header that was read strictly."""
+
+    alg: str
+    typ: str
+    kid: str | None
+    chain: tuple[bytes, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class UnverifiedJws:
+    """A compact JWS taken apart; nothing in it has been checked."""
+
+    header: Header
+    payload: bytes
+    signature: bytes
+    signing_input: bytes
+
+    def unverified_claims(self) -> Mapping[str, Any]:
+        """Read the payload as a JSON object. Raises: TokenError."""
+        try:
+            return parse_signed_json(self.payload)
+        except InputError as error:
+            raise TokenError(f"the token's payload is {error.message}") from error
+
+
+def parse_compact(token: str, *, typ: str) -> UnverifiedJws:
+    """Take a compact JWS apart and demand its kind. Raises: TokenError."""
+    if len(token) > MAX_TOKEN_BYTES:
+        raise TokenError("the token is too long")
+    try:
+        raw = token.encode("ascii")
+        head, payload, signature = raw.split(b".")
+        header = _parse_header(head)
+        body = parse_bound_b64url(payload)
+        jws = UnverifiedJws(header, body, parse_b64url(signature), head + b"." + payload)
+    except TokenError:
+        raise
+    except (InputError, ValueError) as error:
+        raise TokenError("the token is not a compact JWS") from error
+    if header.typ != typ:
+        raise TokenError(f"the token is of another kind: expected typ {typ}")
+    return jws
+
+
+@lru_cache(maxsize=1024)
+def _parse_header(segment: bytes) -> Header:
+    if len(segment) > MAX_HEADER_BYTES:
+        raise TokenError("the token's header is too long")
+    header = parse_signed_json(parse_b64url(segment))
+    unknown = header.keys() - {"alg", "typ", "kid", "x5c"}
+    if unknown:
+        raise TokenError("the token's header has members that are not allowed")
+    alg, typ, kid = header.get("alg"), header.get("typ"), header.get("kid")
+    if not isinstance(alg, str) or alg not in SUITES:
+        raise TokenError("the token's algorithm is not allowed")
+    if not isinstance(typ, str) or not isinstance(kid, str | None):
+        raise TokenError("the token's header is malformed")
+    x5c = header.get("x5c", [])
+    if not isinstance(x5c, list) or not all(isinstance(item, str) for item in x5c):
+        raise TokenError("the token's x5c is malformed")
+    return Header(alg, typ, kid, tuple(parse_b64(item) for item in x5c))
+
+
+def verify_jws(jws: UnverifiedJws, key: PublicKey) -> None:
+    """Check a JWS under a key; the suite is the key's, and the header must agree.
+
+    Raises: SignatureError.
+    """
+    suite = suite_of(key)
+    if jws.header.alg != suite:
+        raise SignatureError("the token names another algorithm than its key's")
+    verify(suite, key, jws.signature, jws.signing_input)

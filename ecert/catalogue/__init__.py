@@ -1,0 +1,86 @@
+"""The catalogue of certificate types 证照目录: load, version, check drafts. Adding a type is adding a folder."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator
+from importlib.resources import files
+from importlib.resources.abc import Traversable
+from pathlib import Path
+
+from ecert.catalogue._draft import check_draft
+from ecert.catalogue._type import CertificateType, NumberPattern, load_type
+from ecert.errors import NotFound, TypeFolderError
+
+__all__ = [
+    "Catalogue",
+    "CertificateType",
+    "NumberPattern",
+    "built_in_root",
+    "check_draft",
+    "load_catalogue",
+    "load_type",
+]
+
+_VERSION = re.compile(r"v([1-9]\d{0,3})", re.ASCII)
+
+
+def built_in_root() -> Traversable:
+    """Say where the shipped types are: inside the wheel, or beside the package in a checkout."""
+    packaged = files("ecert") / "_schemas"
+    if packaged.is_dir():
+        return packaged
+    return Path(__file__).resolve().parent.parent.parent / "schemas"
+
+
+class Catalogue:
+    """All certificate types that a registry or a verifier knows, by slug and version."""
+
+    def __init__(self, types: Iterable[CertificateType]) -> None:
+        self._types: dict[str, dict[int, CertificateType]] = {}
+        for one in types:
+            self._types.setdefault(one.slug, {})[one.version] = one
+
+    def __iter__(self) -> Iterator[CertificateType]:
+        for slug in sorted(self._types):
+            yield from (self._types[slug][version] for version in sorted(self._types[slug]))
+
+    def get(self, slug: str, version: int) -> CertificateType | None:
+        """Find one version of a type, or None."""
+        return self._types.get(slug, {}).get(version)
+
+    def newest(self, slug: str) -> CertificateType:
+        """Give the newest published version of a type, the one that issues.
+
+        Raises: NotFound when there is no type of that name; of one without a published version
+        the newest version is given, and issuing from it is refused.
+        """
+        versions = self._types.get(slug)
+        if not versions:
+            known = "、".join(sorted(self._types)) or "none"
+            raise NotFound(f"there is no certificate type {slug[:64]!r}; known: {known}")
+        published = [number for number, one in versions.items() if one.state == "published"]
+        return versions[max(published or versions)]
+
+
+def load_catalogue(*roots: Traversable | Path) -> Catalogue:
+    """Load the types below some folders; a later folder overrides an earlier one's version.
+
+    Without arguments: the types that are shipped. Raises: TypeFolderError.
+    """
+    found = [load_type(folder) for root in roots or (built_in_root(),) for folder in _folders(root)]
+    return Catalogue(found)
+
+
+def _folders(root: Traversable | Path) -> Iterator[Traversable | Path]:
+    if not root.is_dir():
+        return
+    for slug in sorted(root.iterdir(), key=lambda entry: entry.name):
+        if not slug.is_dir() or slug.name.startswith("."):
+            continue
+        for version in sorted(slug.iterdir(), key=lambda entry: entry.name):
+            if not version.is_dir() or version.name.startswith("."):
+                continue
+            if not _VERSION.fullmatch(version.name):
+                raise TypeFolderError(f"{slug.name}/{version.name}: expected v1, v2, …")
+            yield version

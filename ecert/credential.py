@@ -1,0 +1,433 @@
+"""Certificate ⇄ credential: the signed form of a certificate, an SD-JWT VC (design §6).
+
+Issuing is two steps that cannot be swapped: :func:`prepare` assembles, reads its own work back
+with the strict reader and compares; :func:`sign` takes only what ``prepare`` made, and only once.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from datetime import date
+from typing import Any
+
+import jsonschema_rs
+
+from ecert._encoding import Randomness, b64url, instant, sha256, to_json
+from ecert._jws import CREDENTIAL, UnverifiedJws, parse_compact, sign_jws
+from ecert.catalogue import CertificateType
+from ecert.errors import InputError, TokenError
+from ecert.keys import Signer
+from ecert.model import Attachment, Certificate, Holder, TypeRef, Validity
+from ecert.sdjwt import (
+    Concealer,
+    Path,
+    Revealed,
+    UnverifiedSdJwt,
+    parse_sd_jwt,
+    reveal,
+    select,
+)
+
+MAX_CREDENTIAL_BYTES = 1 << 20
+_CONCEALABLE = frozenset({"holders", "fields", "attachments"})
+_TEXT = {"type": "string", "minLength": 1, "maxLength": 500}
+_DATE = {"type": "string", "pattern": "^[0-9]{4}-[0-9]{2}-[0-9]{2}$", "format": "date"}
+_INSTANT = {"type": "integer", "minimum": 0, "maximum": 253402300799}
+_CLAIMS = {
+    "type": "object",
+    "properties": {
+        "iss": _TEXT,
+        "vct": _TEXT,
+        "vct#integrity": _TEXT,
+        "iat": _INSTANT,
+        "nbf": _INSTANT,
+        "exp": _INSTANT,
+        "status": {
+            "type": "object",
+            "properties": {
+                "status_list": {
+                    "type": "object",
+                    "properties": {"idx": {"type": "integer", "minimum": 0}, "uri": _TEXT},
+                    "required": ["idx", "uri"],
+                    "additionalProperties": False,
+                }
+            },
+            "required": ["status_list"],
+            "additionalProperties": False,
+        },
+        "id": _TEXT,
+        "number": _TEXT,
+        "local_number": _TEXT,
+        "project_code": _TEXT,
+        "type": {
+            "type": "object",
+            "properties": {
+                "slug": _TEXT,
+                "code": _TEXT,
+                "version": {"type": "integer", "minimum": 1},
+                "template": _TEXT,
+            },
+            "required": ["slug", "code", "version"],
+            "additionalProperties": False,
+        },
+        "issuer": {
+            "type": "object",
+            "properties": {"code": _TEXT, "name": _TEXT},
+            "required": ["code", "name"],
+            "additionalProperties": False,
+        },
+        "issued_on": _DATE,
+        "valid_from": _DATE,
+        "valid_to": _DATE,
+        "supersedes": _TEXT,
+        "rests_on": {"type": "array", "items": _TEXT, "maxItems": 50},
+        "holders": {
+            "type": "array",
+            "maxItems": 100,
+            "items": {
+                "type": "object",
+                "properties": {"code_type": _TEXT, "name": _TEXT, "code": _TEXT},
+                "required": ["code_type"],
+                "additionalProperties": False,
+            },
+        },
+        "fields": {"type": "object"},
+        "attachments": {
+            "type": "array",
+            "maxItems": 200,
+            "items": {
+                "type": "object",
+                "properties": {
+                    "name": _TEXT,
+                    "media_type": _TEXT,
+                    "size": {"type": "integer", "minimum": 0},
+                    "sha256": {"type": "string", "pattern": "^[0-9a-f]{64}$"},
+                },
+                "required": ["media_type", "size", "sha256"],
+                "additionalProperties": False,
+            },
+        },
+    },
+    "required": [
+        *("iss", "vct", "vct#integrity", "iat", "nbf", "status", "id", "number", "type"),
+        *("issuer", "issued_on", "valid_from", "holders", "fields"),
+    ],
+    "additionalProperties": False,
+}
+_VALIDATOR = jsonschema_rs.Draft202012Validator(_CLAIMS, validate_formats=True)
+
+
+@dataclass(frozen=True, slots=True)
+class StatusRef:
+    """Where a certificate's status is found: the list's address and the index in it."""
+
+    uri: str
+    index: int
+
+
+@dataclass
+class Prepared:
+    """A credential that was assembled and read back; it can be signed once."""
+
+    payload: bytes
+    disclosures: tuple[str, ...]
+    _is_used: bool = field(default=False, init=False, repr=False)
+
+    def take(self) -> tuple[bytes, tuple[str, ...]]:
+        """Hand the content to the signature, once. Raises: TokenError the second time."""
+        if self._is_used:
+            raise TokenError("this credential was signed already")
+        self._is_used = True
+        return self.payload, self.disclosures
+
+
+@dataclass(frozen=True, slots=True)
+class Credential:
+    """A signed credential: ``text`` is the SD-JWT, ``digest`` names it for ever."""
+
+    text: str
+    jwt: str
+
+    @property
+    def digest(self) -> bytes:
+        """SHA-256 of the issuer-signed JWT in ASCII, signature included, 32 bytes."""
+        return sha256(self.jwt.encode("ascii"))
+
+
+@dataclass(frozen=True, slots=True)
+class UnverifiedCredential:
+    """A credential read strictly; its signature has not been checked.
+
+    ``hidden`` counts digests whose disclosure was not shown.
+    """
+
+    sd_jwt: UnverifiedSdJwt
+    jws: UnverifiedJws
+    base: str
+    certificate: Certificate
+    nbf: int
+    exp: int | None
+    iat: int
+    vct: str
+    integrity: str
+    status: StatusRef
+    revealed: Revealed
+
+    @property
+    def hidden(self) -> int:
+        """How many digests stay closed."""
+        return self.revealed.hidden
+
+    @property
+    def digest(self) -> bytes:
+        """The credential digest, 32 bytes."""
+        return sha256(self.sd_jwt.jwt.encode("ascii"))
+
+
+def prepare(
+    certificate: Certificate,
+    kind: CertificateType,
+    *,
+    base: str,
+    status: StatusRef,
+    zone: str,
+    randomness: Randomness = os.urandom,
+) -> Prepared:
+    """Assemble a credential, read it back with the strict reader, and compare (lint before sign).
+
+    Raises: TokenError when what would be signed does not read back as the certificate.
+    """
+    concealer = Concealer(randomness)
+    claims = _claims(certificate, kind, base=base, status=status, zone=zone)
+    claims |= _concealed(certificate, kind, concealer)
+    prepared = Prepared(to_json(claims), tuple(concealer.disclosures))
+    _lint(prepared, certificate, status)
+    return prepared
+
+
+def _claims(
+    certificate: Certificate, kind: CertificateType, *, base: str, status: StatusRef, zone: str
+) -> dict[str, Any]:
+    validity = certificate.validity
+    nbf, exp = validity.seconds(zone)
+    ref = certificate.type
+    shown = {
+        "iss": f"{base}/agencies/{certificate.issuer_code}",
+        "vct": kind.vct(base),
+        "vct#integrity": kind.integrity(base),
+        "iat": int(certificate.created_at.timestamp()),
+        "nbf": nbf,
+        "exp": exp,
+        "status": {"status_list": {"idx": status.index, "uri": status.uri}},
+        "id": certificate.id,
+        "number": certificate.number,
+        "local_number": certificate.local_number,
+        "project_code": certificate.project_code,
+        "type": _present(slug=ref.slug, code=ref.code, version=ref.version, template=ref.template),
+        "issuer": {"code": certificate.issuer_code, "name": certificate.issuer_name},
+        "issued_on": certificate.issued_on.isoformat(),
+        "valid_from": validity.valid_from.isoformat(),
+        "valid_to": validity.valid_to.isoformat() if validity.valid_to else None,
+        "supersedes": certificate.supersedes,
+        "rests_on": list(certificate.rests_on) or None,
+        "_sd_alg": "sha-256",
+    }
+    return _present(**shown)
+
+
+def _present(**members: Any) -> dict[str, Any]:
+    return {name: value for name, value in members.items() if value is not None}
+
+
+def _concealed(
+    certificate: Certificate, kind: CertificateType, concealer: Concealer
+) -> dict[str, Any]:
+    holders = [
+        {"code_type": holder.code_type}
+        | concealer.members({"name": holder.name, "code": holder.code})
+        for holder in certificate.holders
+    ]
+    fields = {
+        name: _conceal_list(value, kind.lists[name], concealer) if name in kind.lists else value
+        for name, value in certificate.fields.items()
+    }
+    claims = {"holders": holders, "fields": concealer.members(fields)}
+    if certificate.attachments:
+        claims["attachments"] = [
+            {"media_type": one.media_type, "size": one.size, "sha256": one.sha256}
+            | concealer.members({"name": one.name})
+            for one in certificate.attachments
+        ]
+    return claims
+
+
+def _conceal_list(
+    value: Iterable[Mapping[str, Any]], personal: frozenset[str], concealer: Concealer
+) -> list[dict[str, str]]:
+    """Hide each element of a list, and inside it each personal member (RFC 9901 §4.2.6)."""
+    elements = []
+    for item in value:
+        clear = {name: member for name, member in item.items() if name not in personal}
+        hidden = {name: member for name, member in item.items() if name in personal}
+        elements.append(concealer.element(clear | concealer.members(hidden) if hidden else clear))
+    return elements
+
+
+# The lint's stand-ins for what only the signer can give.
+_DUMMY_HEADER = b64url(to_json({"alg": "ES256", "typ": CREDENTIAL}))
+_DUMMY_SIGNATURE = b64url(bytes(64))
+
+
+def _lint(prepared: Prepared, certificate: Certificate, status: StatusRef) -> None:
+    jwt = f"{_DUMMY_HEADER}.{b64url(prepared.payload)}.{_DUMMY_SIGNATURE}"
+    text = str(UnverifiedSdJwt(jwt, prepared.disclosures))
+    read = parse_credential(text)
+    if read.certificate != certificate or read.status != status or read.hidden:
+        raise TokenError("what would be signed does not read back as the certificate")
+
+
+def sign(prepared: Prepared, signer: Signer, chain: tuple[bytes, ...]) -> Credential:
+    """Sign a prepared credential: the only place where a credential is signed.
+
+    ``chain`` is DER, leaf first, without the anchor.
+    """
+    payload, disclosures = prepared.take()
+    jwt = sign_jws(payload, signer, typ=CREDENTIAL, chain=chain)
+    return Credential(str(UnverifiedSdJwt(jwt, disclosures)), jwt)
+
+
+def parse_credential(text: str) -> UnverifiedCredential:
+    """Read an SD-JWT VC of ours strictly, without checking its signature.
+
+    Raises: TokenError when anything is malformed, missing, not allowed, or contradicts itself.
+    """
+    if len(text) > MAX_CREDENTIAL_BYTES:
+        raise TokenError("the credential is too long")
+    sd_jwt = parse_sd_jwt(text)
+    if sd_jwt.key_binding is not None:
+        raise TokenError("key binding is not used here")
+    jws = parse_compact(sd_jwt.jwt, typ=CREDENTIAL)
+    revealed = reveal(jws.unverified_claims(), sd_jwt.disclosures)
+    claims = revealed.claims
+    if not _VALIDATOR.is_valid(claims):
+        raise TokenError(_first_fault(claims))
+    if not all(path[0] in _CONCEALABLE and len(path) > 1 for path, _ in revealed.places):
+        raise TokenError("a claim that must be clear was disclosed")
+    return _to_unverified(sd_jwt, jws, revealed)
+
+
+def _first_fault(claims: Any) -> str:
+    error = next(_VALIDATOR.iter_errors(claims))
+    place = "/".join(map(str, error.instance_path)) or "top"
+    return f"the credential breaks the rule {error.kind.name} at {place}"
+
+
+def _to_unverified(
+    sd_jwt: UnverifiedSdJwt, jws: UnverifiedJws, revealed: Revealed
+) -> UnverifiedCredential:
+    claims = revealed.claims
+    status = claims["status"]["status_list"]
+    return UnverifiedCredential(
+        sd_jwt=sd_jwt,
+        jws=jws,
+        base=_base_of(claims),
+        certificate=_certificate_of(claims),
+        nbf=claims["nbf"],
+        exp=claims.get("exp"),
+        iat=claims["iat"],
+        vct=claims["vct"],
+        integrity=claims["vct#integrity"],
+        status=StatusRef(status["uri"], status["idx"]),
+        revealed=revealed,
+    )
+
+
+def _base_of(claims: Mapping[str, Any]) -> str:
+    """Find the registry's origin; issuer, type and status must all lie below it."""
+    base, separator, code = claims["iss"].partition("/agencies/")
+    kind = claims["type"]
+    vct = f"{base}/types/{kind['slug']}/v{kind['version']}"
+    uri = claims["status"]["status_list"]["uri"]
+    if not separator or code != claims["issuer"]["code"] or claims["vct"] != vct:
+        raise TokenError("issuer, type and address contradict each other")
+    if not uri.startswith(base + "/"):
+        raise TokenError("the status list lies outside the registry")
+    return str(base)
+
+
+def _certificate_of(claims: Mapping[str, Any]) -> Certificate:
+    try:
+        return _to_certificate(claims)
+    except (ValueError, InputError) as error:
+        raise TokenError("the credential has a date that does not exist") from error
+
+
+def _to_certificate(claims: Mapping[str, Any]) -> Certificate:
+    kind, end = claims["type"], claims.get("valid_to")
+    return Certificate(
+        id=claims["id"],
+        number=claims["number"],
+        local_number=claims.get("local_number"),
+        type=TypeRef(kind["slug"], kind["code"], kind["version"], kind.get("template")),
+        issuer_code=claims["issuer"]["code"],
+        issuer_name=claims["issuer"]["name"],
+        holders=tuple(
+            Holder(one.get("name", ""), one.get("code", ""), one["code_type"])
+            for one in claims["holders"]
+        ),
+        project_code=claims.get("project_code"),
+        fields=claims["fields"],
+        issued_on=date.fromisoformat(claims["issued_on"]),
+        validity=Validity(
+            date.fromisoformat(claims["valid_from"]),
+            None if end is None else date.fromisoformat(end),
+        ),
+        created_at=instant(claims["iat"]),
+        supersedes=claims.get("supersedes"),
+        rests_on=tuple(claims.get("rests_on", ())),
+        attachments=tuple(
+            Attachment(one.get("name", ""), one["media_type"], one["size"], one["sha256"])
+            for one in claims.get("attachments", ())
+        ),
+    )
+
+
+def present(credential: str, disclose: Iterable[str]) -> str:
+    """Give the credential with only the named values disclosed; the rest stay provable digests.
+
+    Names are dotted: ``holders.name``, ``fields.project_name``, ``fields.parties`` (each element
+    without its personal members), ``fields.parties.leader``. Raises: TokenError for a malformed
+    credential, InputError for a name that is not in it.
+    """
+    read = parse_credential(credential)
+    names = frozenset(disclose)
+    known = {_dotted(path) for path, _ in read.revealed.places}
+    if missing := sorted(names - known):
+        raise InputError(f"not in this credential: {', '.join(missing)[:200]}")
+    return str(select(read.sd_jwt, read.revealed, _is_wanted(names)))
+
+
+def _dotted(path: Path) -> str:
+    return ".".join(part for part in path if isinstance(part, str))
+
+
+def _is_wanted(names: frozenset[str]) -> Callable[[Path], bool]:
+    def wanted(path: Path) -> bool:
+        dotted = _dotted(path)
+        return dotted in names or any(name.startswith(dotted + ".") for name in names)
+
+    return wanted
+
+
+def check_fields(certificate: Certificate, kind: CertificateType, *, is_whole: bool) -> None:
+    """Check a credential's disclosed fields against their type.
+
+    Raises: TokenError naming the first place that does not fit, never its value.
+    """
+    validator = kind.fields_validator if is_whole else kind.partial_validator
+    if not validator.is_valid(dict(certificate.fields)):
+        error = next(validator.iter_errors(dict(certificate.fields)))
+        place = "/".join(map(str, error.instance_path)) or "fields"
+        raise TokenError(f"{place} does not fit the type ({error.kind.name})")

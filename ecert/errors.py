@@ -1,0 +1,245 @@
+"""Everything that can go wrong, as one tree. Each class has a stable ``code``; no HTTP lives here.
+
+::
+
+    EcertError                       never raised itself
+    ├── InputError                   input_invalid         what was handed in cannot be used
+    │   ├── JsonError                json_malformed        not JSON as RFC 8259 and we demand it
+    │   ├── TooLarge                 too_large             beyond a bound in size, depth or count
+    │   ├── IdentifierError          identifier_invalid    an identifier or code breaks a named rule
+    │   ├── DraftError               draft_does_not_fit    a draft breaks its type; all errors at once
+    │   ├── TypeFolderError          type_folder_invalid   a type folder is incomplete or wrong
+    │   ├── TokenError               token_malformed       not a token we understand
+    │   ├── SealError                seal_malformed        not a seal, or no code in the picture
+    │   ├── ReceiptError             receipt_malformed     not a receipt
+    │   ├── NoteError                note_malformed        not a signed note or checkpoint
+    │   └── IdempotencyMismatch      idempotency_mismatch  the key was used for another body
+    ├── SignatureError               signature_invalid     a signature, proof or chain does not hold
+    ├── NotFound                     not_found             absent, or not for this caller to see
+    ├── Forbidden                    forbidden             known caller, but not allowed to do this
+    ├── Refused                      refused               understood, and against a rule
+    │   ├── TransitionRefused        transition_refused    the life table does not allow it
+    │   ├── NotInForce               not_in_force          it would rest on a permit not in force
+    │   ├── NumberTaken              number_taken          another current certificate has the number
+    │   ├── CounterFull              counter_full          the number pattern has no room left
+    │   ├── TypeNotIssuable          type_not_issuable     draft or deprecated, or its code provisional
+    │   ├── TypeChanged              type_changed          a used version's folder was edited
+    │   ├── AlreadyExists            already_exists        such an agency, client or key is there
+    │   ├── StillRunning             still_running         the same request is being worked on
+    │   └── SettingFixed             setting_fixed         may not change after the first issue
+    ├── KeyUnavailable               key_unavailable       no key, or it cannot be opened
+    ├── HomeError                    home_invalid          the registry's home is missing or wrong
+    ├── ForkGuard                    log_would_fork        the log is behind what was published
+    ├── NotPublished                 not_published         no checkpoint covers the entry yet
+    └── StoreBusy                    store_busy            the database did not answer in time
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+
+@dataclass(frozen=True, slots=True)
+class FieldError:
+    """One thing wrong with a body: where (JSON Pointer, RFC 6901), which rule, and why in words."""
+
+    pointer: str
+    rule: str
+    zh: str
+    en: str
+
+    def to_json(self) -> dict[str, Any]:
+        """Give the shape of ``errors[]`` in a problem document."""
+        message = {"zh": self.zh, "en": self.en}
+        return {"pointer": self.pointer, "rule": self.rule, "message": message}
+
+
+class EcertError(Exception):
+    """Base of every error that ecert raises on purpose."""
+
+    code: ClassVar[str] = "error"
+
+    def __init__(self, message: str, *, errors: Sequence[FieldError] = ()) -> None:
+        super().__init__(message)
+        self.message = message
+        self.errors = tuple(errors)
+
+
+class InputError(EcertError):
+    """What was handed in cannot be used."""
+
+    code = "input_invalid"
+
+
+class JsonError(InputError):
+    """The text is not JSON, repeats a key, or holds NaN."""
+
+    code = "json_malformed"
+
+
+class TooLarge(InputError):
+    """The input is beyond a bound in size, depth or count."""
+
+    code = "too_large"
+
+
+class IdentifierError(InputError):
+    """An identifier or code breaks a rule; ``rule`` names it."""
+
+    code = "identifier_invalid"
+
+    def __init__(self, rule: str, zh: str, en: str) -> None:
+        super().__init__(en)
+        self.rule, self.zh, self.en = rule, zh, en
+
+
+class DraftError(InputError):
+    """A draft does not fit its certificate type; ``errors`` lists everything at once."""
+
+    code = "draft_does_not_fit"
+
+
+class TypeFolderError(InputError):
+    """A certificate type's folder is incomplete or contradicts itself."""
+
+    code = "type_folder_invalid"
+
+
+class TokenError(InputError):
+    """A token is malformed, or of another kind than expected."""
+
+    code = "token_malformed"
+
+
+class SealError(InputError):
+    """The text is no seal, or the picture shows no readable code."""
+
+    code = "seal_malformed"
+
+
+class ReceiptError(InputError):
+    """The text is no receipt."""
+
+    code = "receipt_malformed"
+
+
+class NoteError(InputError):
+    """The text is no signed note or no checkpoint (C2SP)."""
+
+    code = "note_malformed"
+
+
+class IdempotencyMismatch(InputError):
+    """The Idempotency-Key was used before with another body."""
+
+    code = "idempotency_mismatch"
+
+
+class SignatureError(EcertError):
+    """A signature, a certificate chain or a Merkle proof does not hold."""
+
+    code = "signature_invalid"
+
+
+class NotFound(EcertError):
+    """It is absent, or not for this caller to see; the two look alike."""
+
+    code = "not_found"
+
+
+class Forbidden(EcertError):
+    """The caller is known but lacks the scope."""
+
+    code = "forbidden"
+
+
+class Refused(EcertError):
+    """The request was understood and is against a rule."""
+
+    code = "refused"
+
+
+class TransitionRefused(Refused):
+    """The table of operations does not allow this from the present status."""
+
+    code = "transition_refused"
+
+
+class NotInForce(Refused):
+    """The certificate would rest on one that is not in force."""
+
+    code = "not_in_force"
+
+
+class NumberTaken(Refused):
+    """Another current certificate of this issuer and type carries the number."""
+
+    code = "number_taken"
+
+
+class CounterFull(Refused):
+    """The number pattern has no room left for another serial."""
+
+    code = "counter_full"
+
+
+class TypeNotIssuable(Refused):
+    """The type is a draft, is deprecated, or its code is only provisional."""
+
+    code = "type_not_issuable"
+
+
+class TypeChanged(Refused):
+    """A type version that was already used has been edited; add a version instead."""
+
+    code = "type_changed"
+
+
+class AlreadyExists(Refused):
+    """Such an agency, client or key is registered already."""
+
+    code = "already_exists"
+
+
+class StillRunning(Refused):
+    """The same request is being worked on at this moment."""
+
+    code = "still_running"
+
+
+class SettingFixed(Refused):
+    """This setting may not change once a certificate has been issued."""
+
+    code = "setting_fixed"
+
+
+class KeyUnavailable(EcertError):
+    """There is no such key, or it cannot be opened with what was given."""
+
+    code = "key_unavailable"
+
+
+class HomeError(EcertError):
+    """The registry's home is missing, incomplete or in the way."""
+
+    code = "home_invalid"
+
+
+class ForkGuard(EcertError):
+    """The log is behind or beside what it once published; it must not sign."""
+
+    code = "log_would_fork"
+
+
+class NotPublished(EcertError):
+    """No published checkpoint covers this entry yet; ask again shortly."""
+
+    code = "not_published"
+
+
+class StoreBusy(EcertError):
+    """The database did not answer in time; nothing was changed."""
+
+    code = "store_busy"

@@ -1,0 +1,68 @@
+"""Keys: signers that cannot export, suites, X.509 chains, and the trust file."""
+
+from ecert.keys.chain import (
+    Role,
+    VerifiedKey,
+    certificate_window,
+    make_leaf,
+    make_request,
+    make_root,
+    verify_chain,
+)
+from ecert.keys.file import FileSigner, destroy_file, make_file, make_signer
+from ecert.keys.passphrase import derive, make_secret, open_secret, passphrase_from
+from ecert.keys.signer import Signer, open_signer
+from ecert.keys.suite import (
+    EDDSA,
+    ES256,
+    SUITES,
+    PublicKey,
+    parse_jwk,
+    public_jwk,
+    suite_of,
+    thumbprint,
+    verify,
+)
+from ecert.keys.trust import (
+    Compromise,
+    Trust,
+    TrustedAgency,
+    TrustedLog,
+    TrustedRegistry,
+    parse_trust,
+)
+
+__all__ = [
+    "EDDSA",
+    "ES256",
+    "SUITES",
+    "Compromise",
+    "FileSigner",
+    "PublicKey",
+    "Role",
+    "Signer",
+    "Trust",
+    "TrustedAgency",
+    "TrustedLog",
+    "TrustedRegistry",
+    "VerifiedKey",
+    "certificate_window",
+    "derive",
+    "destroy_file",
+    "make_file",
+    "make_leaf",
+    "make_request",
+    "make_root",
+    "make_secret",
+    "make_signer",
+    "open_secret",
+    "open_signer",
+    "parse_jwk",
+    "parse_trust",
+    "passphrase_from",
+    "public_jwk",
+    "suite_of",
+    "thumbprint",
+    "verify",
+    "verify_chain",
+]

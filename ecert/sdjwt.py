@@ -1,0 +1,215 @@
+"""Selective disclosure (RFC 9901): disclosures and digests. Knows nothing of certificates.
+
+Issuing: a :class:`Concealer` turns members and elements into digests and keeps their disclosures.
+Reading: :func:`parse_sd_jwt`, then :func:`reveal` with all the checks of RFC 9901 §7.1.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import orjson
+
+from ecert._encoding import Randomness, b64url, parse_bound_b64url
+from ecert.errors import InputError, TokenError
+
+MAX_DISCLOSURES = 5000
+MAX_DEPTH = 16
+SALT_BYTES = 16
+_DRAW = 32
+
+Path = tuple[str | int, ...]
+
+
+def digest_of(disclosure: bytes) -> str:
+    """Give the digest of an encoded disclosure: base64url of SHA-256 over its ASCII (§4.2.3)."""
+    return b64url(hashlib.sha256(disclosure).digest())
+
+
+def _salts(randomness: Randomness) -> Iterator[str]:
+    """Draw salts of 128 bits (§9.3), many at a time: a system call costs more than a salt."""
+    while True:
+        drawn = randomness(SALT_BYTES * _DRAW)
+        for start in range(0, len(drawn), SALT_BYTES):
+            yield b64url(drawn[start : start + SALT_BYTES])
+
+
+class Concealer:
+    """Hides values behind digests and collects the disclosures, parents before children."""
+
+    def __init__(self, randomness: Randomness = os.urandom) -> None:
+        self._salts = _salts(randomness)
+        self.disclosures: list[str] = []
+
+    def member(self, name: str, value: Any) -> str:
+        """Hide an object's member (§4.2.1); the digest belongs into its ``_sd``."""
+        return self._hide([next(self._salts), name, value])
+
+    def element(self, value: Any) -> dict[str, str]:
+        """Hide an array's element (§4.2.2); what is returned stands in its place."""
+        return {"...": self._hide([next(self._salts), value])}
+
+    def members(self, values: Mapping[str, Any]) -> dict[str, Any]:
+        """Hide all members of an object; the digests are sorted, so their order says nothing."""
+        return {"_sd": sorted(self.member(name, value) for name, value in values.items())}
+
+    def _hide(self, parts: list[Any]) -> str:
+        disclosure = b64url(orjson.dumps(parts))
+        self.disclosures.append(disclosure)
+        return digest_of(disclosure.encode("ascii"))
+
+
+@dataclass(frozen=True, slots=True)
+class UnverifiedSdJwt:
+    """An SD-JWT taken apart at its tildes: the issuer-signed JWT, disclosures, key binding."""
+
+    jwt: str
+    disclosures: tuple[str, ...]
+    key_binding: str | None = None
+
+    def __str__(self) -> str:
+        return "~".join((self.jwt, *self.disclosures, self.key_binding or ""))
+
+
+def parse_sd_jwt(text: str) -> UnverifiedSdJwt:
+    """Take an SD-JWT apart (§4). Raises: TokenError."""
+    jwt, separator, rest = text.partition("~")
+    if not separator:
+        raise TokenError("an SD-JWT has a tilde after its JWT")
+    *disclosures, last = rest.split("~")
+    if len(disclosures) > MAX_DISCLOSURES:
+        raise TokenError(f"more than {MAX_DISCLOSURES} disclosures")
+    if not jwt or not all(disclosures):
+        raise TokenError("an empty part between tildes")
+    return UnverifiedSdJwt(jwt, tuple(disclosures), last or None)
+
+
+@dataclass(frozen=True, slots=True)
+class Revealed:
+    """The processed payload: claims, where each disclosure went, and how many digests stay closed."""
+
+    claims: dict[str, Any]
+    places: tuple[tuple[Path, str], ...]
+    hidden: int
+
+
+def reveal(payload: Mapping[str, Any], disclosures: Iterable[str]) -> Revealed:
+    """Put disclosed values in their places, refusing whatever RFC 9901 §7.1 refuses.
+
+    Raises: TokenError for a digest or disclosure that is repeated, unreferenced or misplaced, a
+    name that is already there, and for another hash algorithm than SHA-256.
+    """
+    if payload.get("_sd_alg", "sha-256") != "sha-256":
+        raise TokenError("only SHA-256 digests are supported")
+    reader = _Reader(disclosures)
+    claims = reader.object(
+        {name: value for name, value in payload.items() if name != "_sd_alg"}, (), 0
+    )
+    if reader.closed:
+        raise TokenError("a disclosure belongs to no digest")
+    return Revealed(claims, tuple(reader.places), reader.hidden)
+
+
+class _Reader:
+    def __init__(self, disclosures: Iterable[str]) -> None:
+        self.closed: dict[str, str] = {}
+        for disclosure in disclosures:
+            digest = digest_of(disclosure.encode("utf-8", "replace"))
+            if digest in self.closed:
+                raise TokenError("a disclosure is repeated")
+            self.closed[digest] = disclosure
+        self.seen: set[str] = set()
+        self.places: list[tuple[Path, str]] = []
+        self.hidden = 0
+
+    def value(self, value: Any, path: Path, depth: int) -> Any:
+        if isinstance(value, dict):
+            return self.object(value, path, depth)
+        if isinstance(value, list):
+            return self.array(value, path, depth)
+        return value
+
+    def object(self, value: Mapping[str, Any], path: Path, depth: int) -> dict[str, Any]:
+        if depth > MAX_DEPTH:
+            raise TokenError(f"nested deeper than {MAX_DEPTH} levels")
+        if "..." in value or "_sd_alg" in value:
+            raise TokenError("a reserved name stands where it may not")
+        found: dict[str, Any] = {}
+        for name, item in value.items():
+            if type(item) is dict or type(item) is list:
+                if name != "_sd":
+                    found[name] = self.value(item, (*path, name), depth + 1)
+            else:
+                found[name] = item
+        if "_sd" in value:
+            self._open_members(value["_sd"], found, path, depth)
+        return found
+
+    def _open_members(self, digests: Any, found: dict[str, Any], path: Path, depth: int) -> None:
+        if not isinstance(digests, list):
+            raise TokenError("_sd is not a list")
+        for digest in digests:
+            opened = self._open(digest, 3)
+            if opened is None:
+                continue
+            disclosure, (_, name, item) = opened
+            if not isinstance(name, str) or name in {"_sd", "..."} or name in found:
+                raise TokenError("a disclosure has a name that may not stand there")
+            place = (*path, name)
+            self.places.append((place, disclosure))
+            found[name] = self.value(item, place, depth + 1)
+
+    def array(self, value: list[Any], path: Path, depth: int) -> list[Any]:
+        if depth > MAX_DEPTH:
+            raise TokenError(f"nested deeper than {MAX_DEPTH} levels")
+        found: list[Any] = []
+        for item in value:
+            if not (isinstance(item, dict) and "..." in item):
+                found.append(self.value(item, (*path, len(found)), depth + 1))
+                continue
+            if len(item) != 1:
+                raise TokenError("a hidden element has other members")
+            opened = self._open(item["..."], 2)
+            if opened is not None:
+                disclosure, (_, content) = opened
+                self.places.append(((*path, len(found)), disclosure))
+                found.append(self.value(content, (*path, len(found)), depth + 1))
+        return found
+
+    def _open(self, digest: Any, parts: int) -> tuple[str, list[Any]] | None:
+        if not isinstance(digest, str) or digest in self.seen:
+            raise TokenError("a digest is repeated or is not a text")
+        self.seen.add(digest)
+        disclosure = self.closed.pop(digest, None)
+        if disclosure is None:
+            self.hidden += 1
+            return None
+        try:
+            content = orjson.loads(parse_bound_b64url(disclosure.encode("ascii")))
+        except (InputError, ValueError) as error:
+            raise TokenError("a disclosure is malformed") from error
+        if (
+            not isinstance(content, list)
+            or len(content) != parts
+            or not isinstance(content[0], str)
+        ):
+            raise TokenError("a disclosure has the wrong form for its place")
+        return disclosure, content
+
+
+def select(
+    sd_jwt: UnverifiedSdJwt, revealed: Revealed, wanted: Callable[[Path], bool]
+) -> UnverifiedSdJwt:
+    """Keep only the disclosures whose place is wanted; a child needs its parents (§7.2)."""
+    kept = {path: disclosure for path, disclosure in revealed.places if wanted(path)}
+    concealed = {path for path, _ in revealed.places}
+    chosen = tuple(
+        disclosure
+        for path, disclosure in kept.items()
+        if all(path[:end] in kept for end in range(1, len(path)) if path[:end] in concealed)
+    )
+    return UnverifiedSdJwt(sd_jwt.jwt, chosen)

@@ -1,0 +1,217 @@
+"""Status lists (draft-ietf-oauth-status-list-20): who is no longer valid, without saying who is asked about.
+
+A list is packed from the least significant bit of each byte, compressed with zlib, and signed by
+the status key. The details token beside it names, for every index that ever changed, the exact
+status, since when, and the successor.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import zlib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from ecert._encoding import b64url, parse_b64url, to_json
+from ecert._jws import STATUS_DETAILS, STATUS_LIST, parse_compact, sign_jws, verify_jws
+from ecert.errors import InputError, SignatureError, TokenError
+from ecert.keys import Signer, TrustedRegistry
+from ecert.model import Status
+
+BITS = 2
+LIST_BITS = 16
+LIST_SIZE = 1 << LIST_BITS  # 65,536 certificates share a list: 16 KiB before compression
+TTL = 60
+LIFETIME = 24 * 3600
+MAX_LIST_BYTES = 4 << 20
+_ROUNDS = 8
+
+VALID, ENDED, SUSPENDED, SUPERSEDED = range(4)
+VALUES = {
+    Status.VALID: VALID,
+    Status.CANCELLED: ENDED,
+    Status.WITHDRAWN: ENDED,
+    Status.REVOKED: ENDED,
+    Status.SUSPENDED: SUSPENDED,
+    Status.SUPERSEDED: SUPERSEDED,
+}
+
+
+def shuffle(counter: int, key: bytes) -> int:
+    """Turn the n-th place of a list into an index that cannot be guessed without the key.
+
+    A balanced Feistel network over 16 bits with a keyed BLAKE2s as round function: a permutation,
+    so no two certificates meet and no retry is needed.
+    """
+    half = LIST_BITS // 2
+    mask = (1 << half) - 1
+    left, right = counter >> half, counter & mask
+    for turn in range(_ROUNDS):
+        digest = hashlib.blake2s(bytes((turn, right)), key=key, digest_size=1).digest()
+        left, right = right, left ^ digest[0] & mask
+    return left << half | right
+
+
+@dataclass(frozen=True, slots=True)
+class StatusList:
+    """An uncompressed status list: ``bits`` an entry, packed from the low end of each byte."""
+
+    bits: int
+    data: bytes
+
+    def __getitem__(self, index: int) -> int:
+        """Give the value at an index. Raises: InputError when it is outside the list."""
+        per_byte = 8 // self.bits
+        if not 0 <= index < len(self.data) * per_byte:
+            raise InputError("the index lies outside the status list")
+        byte = self.data[index // per_byte]
+        return byte >> index % per_byte * self.bits & (1 << self.bits) - 1
+
+    def to_json(self) -> dict[str, Any]:
+        """Give the ``status_list`` claim (§4.2)."""
+        return {"bits": self.bits, "lst": b64url(zlib.compress(self.data, 9))}
+
+
+def pack(values: Mapping[int, int], *, size: int = LIST_SIZE, bits: int = BITS) -> StatusList:
+    """Pack the values that are not zero into a list of ``size`` entries (§4.1)."""
+    per_byte = 8 // bits
+    data = bytearray((size + per_byte - 1) // per_byte)
+    for index, value in values.items():
+        data[index // per_byte] |= value << index % per_byte * bits
+    return StatusList(bits, bytes(data))
+
+
+def parse_list(claim: Any) -> StatusList:
+    """Read a ``status_list`` claim, bounded in size. Raises: InputError."""
+    if not isinstance(claim, dict) or claim.get("bits") not in {1, 2, 4, 8}:
+        raise InputError("a status list has 1, 2, 4 or 8 bits an entry")
+    if not isinstance(claim.get("lst"), str):
+        raise InputError("a status list has a text named lst")
+    unpacker = zlib.decompressobj()
+    try:
+        data = unpacker.decompress(parse_b64url(claim["lst"]), MAX_LIST_BYTES)
+    except zlib.error as error:
+        raise InputError("the status list is not zlib data") from error
+    if not unpacker.eof or unpacker.unused_data:
+        raise InputError("the status list is too long or cut off")
+    return StatusList(claim["bits"], data)
+
+
+@dataclass(frozen=True, slots=True)
+class Detail:
+    """What the details token says of one index.
+
+    ``changes`` counts the statements so far: with it a verifier that holds statements knows
+    whether it holds all of them.
+    """
+
+    status: Status
+    since: int
+    changes: int
+    successor: str | None = None
+
+    def to_json(self) -> dict[str, Any]:
+        """Give the shape inside the token."""
+        shown: dict[str, Any] = {
+            "status": self.status.value,
+            "since": self.since,
+            "changes": self.changes,
+        }
+        return shown if self.successor is None else {**shown, "successor": self.successor}
+
+
+@dataclass(frozen=True, slots=True)
+class SignedList:
+    """A status list whose signature was checked, with its age."""
+
+    uri: str
+    statuses: StatusList
+    issued_at: int
+    expires_at: int
+
+
+@dataclass(frozen=True, slots=True)
+class SignedDetails:
+    """Details whose signature was checked, with their age."""
+
+    uri: str
+    details: Mapping[int, Detail]
+    issued_at: int
+    expires_at: int
+
+
+def sign_list(
+    uri: str, values: Mapping[int, int], signer: Signer, *, chain: tuple[bytes, ...], now: int
+) -> str:
+    """Sign a Status List Token (§5.1) that is fresh for 24 hours and cached for 60 seconds."""
+    claims = {"status_list": pack(values).to_json(), "ttl": TTL}
+    return _sign(uri, claims, signer, chain=chain, now=now, typ=STATUS_LIST)
+
+
+def sign_details(
+    uri: str, details: Mapping[int, Detail], signer: Signer, *, chain: tuple[bytes, ...], now: int
+) -> str:
+    """Sign the details token of a list; ``uri`` is the list's address with ``/details``."""
+    shown = {str(index): detail.to_json() for index, detail in sorted(details.items())}
+    claims = {"details": shown, "ttl": TTL}
+    return _sign(uri, claims, signer, chain=chain, now=now, typ=STATUS_DETAILS)
+
+
+def _sign(
+    uri: str,
+    claims: dict[str, Any],
+    signer: Signer,
+    *,
+    chain: tuple[bytes, ...],
+    now: int,
+    typ: str,
+) -> str:
+    payload = to_json({"sub": uri, "iat": now, "exp": now + LIFETIME, **claims})
+    return sign_jws(payload, signer, typ=typ, chain=chain)
+
+
+def verify_list(token: str, *, uri: str, registry: TrustedRegistry) -> SignedList:
+    """Check a Status List Token: its chain, its signature, and that it is the list asked for.
+
+    Whether it is still fresh is for the caller to judge. Raises: TokenError, SignatureError.
+    """
+    claims = _verify(token, uri, registry, STATUS_LIST)
+    try:
+        statuses = parse_list(claims.get("status_list"))
+    except InputError as error:
+        raise TokenError(error.message) from error
+    return SignedList(uri, statuses, claims["iat"], claims["exp"])
+
+
+def verify_details(token: str, *, uri: str, registry: TrustedRegistry) -> SignedDetails:
+    """Check a details token like a list. Raises: TokenError, SignatureError."""
+    claims = _verify(token, uri, registry, STATUS_DETAILS)
+    try:
+        details = {int(index): _detail(one) for index, one in claims["details"].items()}
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        raise TokenError("the details token is malformed") from error
+    return SignedDetails(uri, details, claims["iat"], claims["exp"])
+
+
+def _detail(one: Mapping[str, Any]) -> Detail:
+    successor = one.get("successor")
+    if successor is not None and not isinstance(successor, str):
+        raise TypeError("a successor is a text")
+    return Detail(Status(one["status"]), int(one["since"]), int(one["changes"]), successor)
+
+
+def _verify(token: str, uri: str, registry: TrustedRegistry, typ: str) -> Mapping[str, Any]:
+    jws = parse_compact(token, typ=typ)
+    claims = jws.unverified_claims()
+    issued, expires = claims.get("iat"), claims.get("exp")
+    if type(issued) is not int or type(expires) is not int:
+        raise TokenError("a status token needs iat and exp")
+    key = registry.status_key(jws.header.chain, issued)
+    verify_jws(jws, key.key)
+    retired = registry.retired.get(key.kid)
+    if key.kid in registry.compromised or (retired and issued >= int(retired.timestamp())):
+        raise SignatureError("the status key is retired or compromised")
+    if claims.get("sub") != uri:
+        raise SignatureError("the status token speaks of another list")
+    return claims

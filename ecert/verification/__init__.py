@@ -1,0 +1,30 @@
+"""Verification of anything presented, offline, against a trust file. It never needs a database."""
+
+from ecert.verification.presented import (
+    CREDENTIAL_FILE,
+    DETAILS_FILE,
+    LIST_FILE,
+    MAX_PRESENTED_BYTES,
+    RECEIPT_FILE,
+    STATEMENTS,
+)
+from ecert.verification.report import REASONS, STEPS, Outcome, Report, Step, Verdict
+from ecert.verification.verifier import StatusSource, Verifier, verify
+
+__all__ = [
+    "CREDENTIAL_FILE",
+    "DETAILS_FILE",
+    "LIST_FILE",
+    "MAX_PRESENTED_BYTES",
+    "REASONS",
+    "RECEIPT_FILE",
+    "STATEMENTS",
+    "STEPS",
+    "Outcome",
+    "Report",
+    "StatusSource",
+    "Step",
+    "Verdict",
+    "Verifier",
+    "verify",
+]

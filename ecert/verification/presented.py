@@ -1,0 +1,130 @@
+"""What somebody presents: a credential, a seal, a picture of one, a receipt, or an evidence bundle."""
+
+from __future__ import annotations
+
+import io
+import zipfile
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from ecert.credential import UnverifiedCredential, parse_credential
+from ecert.errors import InputError, SealError, TooLarge
+from ecert.qr import read_picture
+from ecert.receipt import HEAD, Receipt, parse_receipt
+from ecert.seal import UnverifiedSeal, parse_seal
+
+MAX_PRESENTED_BYTES = 32 << 20
+MAX_MEMBER_BYTES = 8 << 20
+MAX_MEMBERS = 1000
+CREDENTIAL_FILE, RECEIPT_FILE = "credential.sd-jwt", "receipt.tlog-proof"
+LIST_FILE, DETAILS_FILE = "status.jwt", "status-details.jwt"
+STATEMENTS = "statements/"
+
+
+@dataclass(frozen=True, slots=True)
+class Presented:
+    """What was read; nothing in it has been checked.
+
+    ``code`` is the reason of the read step. ``lists`` maps addresses to status tokens that a
+    bundle brought, ``statements`` are the signed acts it brought.
+    """
+
+    code: str
+    credential: UnverifiedCredential | None = None
+    seal: UnverifiedSeal | None = None
+    receipt: Receipt | None = None
+    lists: Mapping[str, str] = field(default_factory=dict)
+    statements: tuple[str, ...] = ()
+
+
+def read_presented(data: bytes | str, receipt: str | None = None) -> Presented:
+    """Recognise what is presented by its content and read it; never raises for bad input."""
+    raw = data.encode("utf-8", "replace") if isinstance(data, str) else data
+    if len(raw) > MAX_PRESENTED_BYTES:
+        return Presented("unreadable")
+    try:
+        return _read(raw, receipt)
+    except InputError:
+        return Presented("unreadable")
+
+
+def _read(raw: bytes, receipt: str | None) -> Presented:
+    if raw.startswith(b"%PDF-"):
+        return Presented("document_unsupported")
+    if raw.startswith(b"PK\x03\x04"):
+        return _read_bundle(raw)
+    if raw.startswith((b"\x89PNG", b"\xff\xd8\xff")):
+        return _read_picture(raw)
+    try:
+        text = raw.decode("utf-8").strip()
+    except UnicodeDecodeError:
+        return Presented("unreadable")
+    return _read_text(text, receipt)
+
+
+def _read_text(text: str, receipt: str | None) -> Presented:
+    if text.startswith(HEAD):
+        return Presented("read_receipt", receipt=parse_receipt(text + "\n"))
+    if "~" in text:
+        proof = None if receipt is None else parse_receipt(receipt)
+        return Presented("read_credential", credential=parse_credential(text), receipt=proof)
+    return Presented("read_seal", seal=parse_seal(text))
+
+
+def _read_picture(raw: bytes) -> Presented:
+    try:
+        texts = read_picture(raw)
+    except (SealError, TooLarge):
+        return Presented("no_code")
+    for text in texts:
+        try:
+            return Presented("read_seal", seal=parse_seal(text))
+        except SealError:
+            continue
+    return Presented("unreadable" if texts else "no_code")
+
+
+def _read_bundle(raw: bytes) -> Presented:
+    files = _unzip(raw)
+    credential = parse_credential(_text(files, CREDENTIAL_FILE).strip())
+    receipt = parse_receipt(_text(files, RECEIPT_FILE)) if RECEIPT_FILE in files else None
+    uri = credential.status.uri
+    places = {LIST_FILE: uri, DETAILS_FILE: uri + "/details"}
+    lists = {uri: _text(files, name).strip() for name, uri in places.items() if name in files}
+    names = sorted(name for name in files if name.startswith(STATEMENTS) and name.endswith(".jwt"))
+    statements = tuple(_text(files, name).strip() for name in names)
+    return Presented(
+        "read_evidence",
+        credential=credential,
+        receipt=receipt,
+        lists=lists,
+        statements=statements,
+    )
+
+
+def _text(files: Mapping[str, bytes], name: str) -> str:
+    try:
+        return files[name].decode("utf-8")
+    except (KeyError, UnicodeDecodeError) as error:
+        raise InputError(f"the bundle has no readable {name}") from error
+
+
+def _unzip(raw: bytes) -> dict[str, bytes]:
+    """Unpack a bundle in memory, bounded in count and in unpacked size."""
+    files: dict[str, bytes] = {}
+    total = 0
+    try:
+        with zipfile.ZipFile(io.BytesIO(raw)) as bundle:
+            members = bundle.infolist()
+            if len(members) > MAX_MEMBERS:
+                raise TooLarge("the bundle has too many files")
+            for member in members:
+                with bundle.open(member) as file:
+                    data = file.read(MAX_MEMBER_BYTES + 1)
+                total += len(data)
+                if len(data) > MAX_MEMBER_BYTES or total > MAX_PRESENTED_BYTES:
+                    raise TooLarge("the bundle is too large when unpacked")
+                files[member.filename] = data
+    except (zipfile.BadZipFile, RuntimeError, NotImplementedError, OSError, EOFError) as error:
+        raise InputError("the bundle is damaged") from error
+    return files

@@ -1,0 +1,148 @@
+"""What a verification found: seven steps, each with a reason, and one verdict."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+from typing import Any
+
+from ecert._encoding import rfc3339
+
+
+class Outcome(StrEnum):
+    """How a step ended; what could not be checked is never called failed or passed."""
+
+    PASSED = "passed"
+    FAILED = "failed"
+    NOT_CHECKED = "not_checked"
+
+
+class Verdict(StrEnum):
+    """The one answer."""
+
+    VALID = "valid"
+    INVALID = "invalid"
+    UNDETERMINED = "undetermined"
+
+
+STEPS = ("read", "signature", "type", "time", "log", "status", "agreement")
+_DECISIVE = frozenset({"read", "signature", "type", "time", "status"})
+
+# code -> (outcome, Chinese, English). Every reason that a report can give stands here once.
+REASONS: dict[str, tuple[Outcome, str, str]] = {
+    "read_credential": (Outcome.PASSED, "已读取电子凭证", "a credential was read"),
+    "read_seal": (Outcome.PASSED, "已读取签章码", "a seal was read"),
+    "read_receipt": (Outcome.PASSED, "已读取存证回执", "a receipt was read"),
+    "read_evidence": (Outcome.PASSED, "已读取证据包", "an evidence bundle was read"),
+    "unreadable": (Outcome.FAILED, "不是证照、签章码或证据包，或已损坏", "not a credential, seal or evidence bundle, or damaged"),
+    "no_code": (Outcome.NOT_CHECKED, "图片中没有可识别的二维码", "no code could be read in the picture"),
+    "document_unsupported": (Outcome.NOT_CHECKED, "此版本尚不能核验PDF", "this version cannot verify PDF documents yet"),
+    "seal_host_mismatch": (Outcome.FAILED, "二维码网址与签发登记机构不符", "the code's address is not that of the registry inside it"),
+    "not_reached": (Outcome.NOT_CHECKED, "前一步未通过，未核验", "not checked, because an earlier step did not pass"),
+    "signature_good": (Outcome.PASSED, "签名有效，签发机构可信", "the signature holds and the agency is trusted"),
+    "signature_bad": (Outcome.FAILED, "签名无效或签发机构身份不符", "the signature does not hold, or the signer is not this agency"),
+    "agency_unknown": (Outcome.FAILED, "信任文件中该登记机构没有此签发机构", "the trust file lists no such agency for this registry"),
+    "registry_unknown": (Outcome.NOT_CHECKED, "信任文件中没有该登记机构", "the registry is not in the trust file"),
+    "no_certificates": (Outcome.NOT_CHECKED, "信任文件中没有该机构的签名证书", "the trust file lists no signing certificate of this agency"),
+    "key_retired": (Outcome.FAILED, "签名密钥在签发前已停用", "the key was retired before this was signed"),
+    "key_compromised": (Outcome.NOT_CHECKED, "签名密钥已泄露，无法证明签发在泄露之前", "the key is compromised, and nothing proves that this was signed before"),
+    "key_compromised_after": (Outcome.FAILED, "签名密钥在入链前已泄露", "the key was compromised before this entered the log"),
+    "no_signature": (Outcome.NOT_CHECKED, "回执本身没有签发机构签名", "a receipt alone carries no agency's signature"),
+    "type_good": (Outcome.PASSED, "证照类型已知，内容符合类型", "the type is known and the fields fit it"),
+    "type_bad": (Outcome.FAILED, "内容与证照类型不符", "the contents do not fit the type"),
+    "identifier_bad": (Outcome.FAILED, "证照标识与内容不符", "the identifier does not fit the contents"),
+    "type_unknown": (Outcome.NOT_CHECKED, "核验方没有该证照类型", "the verifier does not have this type"),
+    "type_differs": (Outcome.NOT_CHECKED, "核验方的类型定义与签发时不同", "the verifier's copy of the type differs from the one issued under"),
+    "time_good": (Outcome.PASSED, "在有效期内", "within its validity"),
+    "not_yet_valid": (Outcome.FAILED, "尚未生效", "not valid yet"),
+    "expired": (Outcome.FAILED, "已过有效期", "the validity has ended"),
+    "dates_disagree": (Outcome.FAILED, "有效期的两种写法不一致", "the two spellings of the validity disagree"),
+    "no_time": (Outcome.NOT_CHECKED, "回执没有有效期", "a receipt has no validity"),
+    "log_good": (Outcome.PASSED, "已证明记入登记日志", "proved to be in the registry's log"),
+    "log_bad": (Outcome.FAILED, "存证回执与证照或日志不符", "the receipt does not fit the certificate or the log"),
+    "no_receipt": (Outcome.NOT_CHECKED, "未附存证回执", "no receipt was shown"),
+    "log_unknown": (Outcome.NOT_CHECKED, "信任文件中没有该日志", "the log is not in the trust file"),
+    "status_good": (Outcome.PASSED, "状态有效", "in force"),
+    "status_suspended": (Outcome.FAILED, "已暂扣", "suspended"),
+    "status_superseded": (Outcome.FAILED, "已被新版本取代", "superseded by a newer version"),
+    "status_cancelled": (Outcome.FAILED, "已注销", "cancelled"),
+    "status_withdrawn": (Outcome.FAILED, "已撤销", "withdrawn"),
+    "status_revoked": (Outcome.FAILED, "已吊销", "revoked"),
+    "status_ended": (Outcome.FAILED, "已终止", "ended"),
+    "status_index": (Outcome.FAILED, "状态序号不在状态列表内", "the status index lies outside its list"),
+    "offline": (Outcome.NOT_CHECKED, "离线核验，未取得状态", "verified offline, without a status list"),
+    "status_unreachable": (Outcome.NOT_CHECKED, "无法取得状态列表", "the status list could not be fetched"),
+    "status_unusable": (Outcome.NOT_CHECKED, "取得的状态列表不可信", "the status list that was fetched cannot be trusted"),
+    "status_stale": (Outcome.NOT_CHECKED, "状态列表已过期", "the status list is too old"),
+    "status_history": (Outcome.NOT_CHECKED, "当前状态不能证明过去某日的状态", "today's status does not prove that of a past date"),
+    "no_status": (Outcome.NOT_CHECKED, "回执没有状态", "a receipt has no status"),
+    "agreement_none": (Outcome.NOT_CHECKED, "没有可比对的PDF文件", "there is no document to compare"),
+}  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One step of a verification; ``evidence_at`` is the age of what it was judged by."""
+
+    step: str
+    code: str
+    evidence_at: datetime | None = None
+
+    @property
+    def outcome(self) -> Outcome:
+        """Passed, failed or not checked: the code decides."""
+        return REASONS[self.code][0]
+
+    def to_json(self) -> dict[str, Any]:
+        """Give the shape of an entry of ``steps``."""
+        outcome, zh, en = REASONS[self.code]
+        return {
+            "step": self.step,
+            "outcome": outcome.value,
+            "code": self.code,
+            "reason": {"zh": zh, "en": en},
+            "evidence_at": None if self.evidence_at is None else rfc3339(self.evidence_at),
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """The result of a verification: verdict, what was signed and shown, and every step."""
+
+    verdict: Verdict
+    certificate: Mapping[str, Any] | None
+    status: str | None
+    at: datetime
+    checked_at: datetime
+    steps: tuple[Step, ...]
+    warnings: tuple[Mapping[str, Any], ...] = ()
+
+    def step(self, name: str) -> Step:
+        """Find a step by its name."""
+        return next(step for step in self.steps if step.step == name)
+
+    def to_json(self) -> dict[str, Any]:
+        """Give the ``report`` shape of the command line and the HTTP interface."""
+        return {
+            "verdict": self.verdict.value,
+            "certificate": self.certificate,
+            "status": self.status,
+            "at": rfc3339(self.at),
+            "checked_at": rfc3339(self.checked_at),
+            "steps": [step.to_json() for step in self.steps],
+            "warnings": list(self.warnings),
+        }
+
+
+def decide(steps: tuple[Step, ...], *, is_document: bool, requires_log: bool) -> Verdict:
+    """Draw the verdict from the steps (design §4)."""
+    outcomes = {step.step: step.outcome for step in steps}
+    if Outcome.FAILED in outcomes.values():
+        return Verdict.INVALID
+    decisive = _DECISIVE | ({"agreement"} if is_document else set())
+    decisive |= {"log"} if requires_log else set()
+    if any(outcomes[name] is Outcome.NOT_CHECKED for name in decisive):
+        return Verdict.UNDETERMINED
+    return Verdict.VALID
