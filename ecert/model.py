@@ -10,6 +10,7 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 from ecert._encoding import rfc3339
+from ecert.errors import TransitionRefused
 
 DEFAULT_ZONE = "Asia/Shanghai"
 CREDIT_CODE = "001"
@@ -62,6 +63,35 @@ class Operation(StrEnum):
     CANCEL = "cancel"  # 注销
     WITHDRAW = "withdraw"  # 撤销
     REVOKE = "revoke"  # 吊销
+
+
+_ENDABLE = frozenset({Status.VALID, Status.SUSPENDED, Status.EXPIRED})
+TRANSITIONS: Mapping[Operation, tuple[frozenset[Status], Status]] = {  # allowed from, leads to
+    Operation.CHANGE: (frozenset({Status.VALID}), Status.SUPERSEDED),
+    Operation.REPLACE: (frozenset({Status.VALID}), Status.SUPERSEDED),
+    Operation.RENEW: (frozenset({Status.VALID, Status.EXPIRED}), Status.SUPERSEDED),
+    Operation.SUSPEND: (frozenset({Status.VALID}), Status.SUSPENDED),
+    Operation.RESUME: (frozenset({Status.SUSPENDED}), Status.VALID),
+    Operation.CANCEL: (_ENDABLE, Status.CANCELLED),
+    Operation.WITHDRAW: (_ENDABLE, Status.WITHDRAWN),
+    Operation.REVOKE: (_ENDABLE, Status.REVOKED),
+}
+SUCCESSIONS = frozenset({Operation.CHANGE, Operation.RENEW, Operation.REPLACE})
+
+
+def check_transition(operation: Operation, status: Status, successor: str | None) -> Status:
+    """Look an operation up in the table of design §6; give the status that it leads to.
+
+    Raises: TransitionRefused, naming what is allowed from here, and the successor if there is one.
+    """
+    allowed, result = TRANSITIONS[operation]
+    if status in allowed:
+        return result
+    possible = [one.value for one, (sources, _) in TRANSITIONS.items() if status in sources]
+    message = f"cannot {operation.value}: it is {status.value}; allowed: {', '.join(possible) or 'nothing'}"
+    if successor is not None:
+        message += f"; its successor is {successor}"
+    raise TransitionRefused(message)
 
 
 @dataclass(frozen=True, slots=True)
@@ -204,26 +234,46 @@ class Certificate:
 
 @dataclass(frozen=True, slots=True)
 class Record:
-    """A stored certificate with what has happened to it since."""
+    """A stored certificate: what was signed, and what has happened to it since.
 
-    certificate: Certificate
+    ``body`` is the signed part in the ``certificate`` shape; ``status`` is the effective one at
+    the moment of reading; ``nbf`` and ``exp`` are Unix seconds.
+    """
+
+    id: str
+    body: Mapping[str, Any]
+    issuer: str
+    slug: str
     status: Status
     since: datetime
+    nbf: int
+    exp: int | None
+    changes: int
     superseded_by: str | None
     log_index: int
     status_list: int
     status_index: int
-    warnings: tuple[dict[str, Any], ...] = ()
+    digest: bytes
+    credential: str
+    seal: str
+    warnings: tuple[Mapping[str, Any], ...] = ()
 
-    def to_json(self, type_name: Mapping[str, str] | None = None) -> dict[str, Any]:
+    def to_json(self) -> dict[str, Any]:
         """Give the ``certificate`` shape of the command line and the HTTP interface."""
         return {
-            **certificate_json(self.certificate, type_name),
+            **self.body,
             "status": self.status.value,
             "superseded_by": self.superseded_by,
             "warnings": list(self.warnings),
             "log_index": self.log_index,
         }
+
+
+def effective_status(stored: Status, exp: int | None, now: float) -> Status:
+    """Compute what is shown: ended > superseded > expired > suspended > valid (design §6)."""
+    if stored in {Status.VALID, Status.SUSPENDED} and exp is not None and now >= exp:
+        return Status.EXPIRED
+    return stored
 
 
 def certificate_json(

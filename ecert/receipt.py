@@ -11,7 +11,16 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from ecert._encoding import b64, b64url, canonical, parse_b64, parse_b64url, parse_json, sha256
+from ecert._encoding import (
+    b64,
+    b64url,
+    canonical,
+    canonical_plain,
+    parse_b64,
+    parse_b64url,
+    parse_json,
+    sha256,
+)
 from ecert.errors import InputError, ReceiptError, SignatureError
 from ecert.keys import TrustedLog
 from ecert.merkle import HASH_BYTES, MAX_PROOF, leaf_hash, verify_inclusion
@@ -40,7 +49,7 @@ def log_entry(
         "type": kind,
         "commitment": commitment,
     }
-    return canonical(entry if ref is None else {**entry, "ref": ref})
+    return canonical_plain(entry if ref is None else {**entry, "ref": ref})
 
 
 @dataclass(frozen=True, slots=True)

@@ -38,17 +38,18 @@ VALUES = {
 }
 
 
-def shuffle(counter: int, key: bytes) -> int:
-    """Turn the n-th place of a list into an index that cannot be guessed without the key.
+def shuffle(counter: int, key: bytes, number: int) -> int:
+    """Turn the n-th place of list ``number`` into an index that cannot be guessed without the key.
 
     A balanced Feistel network over 16 bits with a keyed BLAKE2s as round function: a permutation,
     so no two certificates meet and no retry is needed.
     """
+    salt = number.to_bytes(8, "big")
     half = LIST_BITS // 2
     mask = (1 << half) - 1
     left, right = counter >> half, counter & mask
     for turn in range(_ROUNDS):
-        digest = hashlib.blake2s(bytes((turn, right)), key=key, digest_size=1).digest()
+        digest = hashlib.blake2s(bytes((turn, right)), key=key, salt=salt, digest_size=1).digest()
         left, right = right, left ^ digest[0] & mask
     return left << half | right
 

@@ -201,9 +201,10 @@ class CertificateType:
         """The slugs of the types that a certificate of this type may rest on."""
         return frozenset(self.definition.get("rests_on", ()))
 
-    def is_masked(self, claim: str) -> bool:
-        """Tell whether the seal masks ``holder_name`` or ``project_name``."""
-        return claim in self.definition.get("seal", {}).get("mask", ())
+    @property
+    def masks(self) -> frozenset[str]:
+        """Which names the seal masks: ``holder_name``, ``project_name``."""
+        return frozenset(self.definition.get("seal", {}).get("mask", ()))
 
     @property
     def lists(self) -> Mapping[str, frozenset[str]]:

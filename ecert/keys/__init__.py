@@ -11,7 +11,7 @@ from ecert.keys.chain import (
 )
 from ecert.keys.file import FileSigner, destroy_file, make_file, make_signer
 from ecert.keys.passphrase import derive, make_secret, open_secret, passphrase_from
-from ecert.keys.signer import Signer, open_signer
+from ecert.keys.signer import Signer, SigningKey, open_signer
 from ecert.keys.suite import (
     EDDSA,
     ES256,
@@ -41,6 +41,7 @@ __all__ = [
     "PublicKey",
     "Role",
     "Signer",
+    "SigningKey",
     "Trust",
     "TrustedAgency",
     "TrustedLog",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
@@ -30,6 +31,14 @@ class Signer(Protocol):
 
     def sign(self, data: bytes) -> bytes:
         """Sign data; 64 bytes, for ES256 the raw r and s. Raises: KeyUnavailable."""
+
+
+@dataclass(frozen=True, slots=True)
+class SigningKey:
+    """A signer with its certificate chain (DER, leaf first, without the anchor)."""
+
+    signer: Signer
+    chain: tuple[bytes, ...]
 
 
 # One row a kind of device: URI scheme -> opener. A new device is one file and one row.

@@ -404,8 +404,8 @@ class _Run:
             self.status = self.status or Status.VALID.value
         elif Step("status", code).outcome is Outcome.FAILED and code != "status_index":
             # Shown: ended > superseded > expired > suspended > valid.
-            if not (found == Status.SUSPENDED.value and self.status == Status.EXPIRED.value):
-                self.status = found
+            is_hidden = found == Status.SUSPENDED.value and self.status == Status.EXPIRED.value
+            self.status = self.status if is_hidden else found
 
     def judge_status(self, signed: _Signed) -> tuple[str, int | None, Detail | None]:
         uri = signed.status_uri

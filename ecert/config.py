@@ -1,0 +1,279 @@
+"""Settings → Registry: where a registry's home is, what is in it, and how it is opened."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import platformdirs
+from pydantic import ValidationError
+from pydantic_settings import (
+    BaseSettings,
+    PydanticBaseSettingsSource,
+    SettingsConfigDict,
+)
+
+from ecert._encoding import Clock, Randomness, utc_now
+from ecert.catalogue import built_in_root, load_catalogue
+from ecert.errors import HomeError, InputError, SettingFixed
+from ecert.ids import check_credit_code
+from ecert.keys import make_secret, open_secret, passphrase_from
+from ecert.keys.passphrase import PLAIN, AskPassphrase
+from ecert.model import Actor, Agency
+from ecert.registry import Registry
+from ecert.store import Store
+
+SETTINGS = "settings.toml"
+TRIAL_URL = "http://127.0.0.1:8000"
+TRIAL_AGENCY = Agency(
+    "11440114MA00000915", "花都区示范审批局（虚构）", "440114", short_name="穗花示范"
+)
+_URL = re.compile(r"https?://[a-z0-9.-]+(:[0-9]{1,5})?")
+_LOOPBACK = re.compile(r"http://(localhost|127\.0\.0\.1)(:[0-9]{1,5})?")
+
+
+class Settings(BaseSettings):
+    """What ``settings.toml`` holds; every member may be overridden by ``ECERT_<NAME>``.
+
+    ``base_url`` and ``origin`` are inside everything that was signed and cannot change after the
+    first issue. ``database`` is an address; a relative SQLite path starts at the home.
+    """
+
+    model_config = SettingsConfigDict(env_prefix="ECERT_", extra="forbid", frozen=True)
+
+    base_url: str
+    origin: str
+    trial: bool = False
+    allow_provisional: bool = False
+    defining_body: str = ""
+    database: str = "sqlite:///ecert.db"
+    state_dir: Path | None = None
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """Let the environment win over the file, which comes in as keyword arguments."""
+        del settings_cls, dotenv_settings, file_secret_settings
+        return (env_settings, init_settings)
+
+
+@dataclass(frozen=True, slots=True)
+class Surroundings:
+    """What comes from outside: passphrase, clock, randomness, and where state is kept."""
+
+    ask: AskPassphrase | None = None
+    clock: Clock = utc_now
+    randomness: Randomness = os.urandom
+    state: Path | None = None
+
+
+def default_home(environment: Mapping[str, str] = os.environ) -> Path:
+    """Say where the registry is: ``$ECERT_HOME``, or ``./ecert-home``."""
+    return Path(environment.get("ECERT_HOME", "ecert-home"))
+
+
+def load_settings(home: Path) -> Settings:
+    """Read a home's settings. Raises: HomeError, naming what is wrong."""
+    path = home / SETTINGS
+    try:
+        values = tomllib.loads(path.read_text("utf-8"))
+    except FileNotFoundError as error:
+        raise HomeError(f"{home} holds no registry; run: ecert --home {home} init") from error
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise HomeError(f"{path} is not TOML: {error}") from error
+    try:
+        return Settings(**values)
+    except ValidationError as error:
+        first = error.errors()[0]
+        place = ".".join(map(str, first["loc"]))
+        raise HomeError(f"{path}: {place}: {first['msg']}") from error
+
+
+def open_registry(
+    home: Path | str | None = None, *, around: Surroundings | None = None
+) -> Registry:
+    """Open the registry in a home folder.
+
+    Raises: HomeError, KeyUnavailable, StoreBusy, SettingFixed, TypeFolderError.
+    """
+    place = default_home() if home is None else Path(home)
+    settings = load_settings(place)
+    outside = _with_passphrase(around or Surroundings())
+    store = Store(_database(settings.database, place))
+    store.check_set_up()
+    _check_fixed(store, settings)
+    return _registry(place, settings, store, open_secret(place, outside.ask), outside)
+
+
+def _with_passphrase(around: Surroundings) -> Surroundings:
+    if around.ask is not None:
+        return around
+    ask = passphrase_from(os.environ)
+    return Surroundings(ask, around.clock, around.randomness, around.state)
+
+
+def _database(address: str, home: Path) -> str:
+    prefix = "sqlite:///"
+    path = address.removeprefix(prefix)
+    if not address.startswith(prefix) or path.startswith("/"):
+        return address
+    return f"{prefix}{(home / path).resolve()}"
+
+
+def _check_fixed(store: Store, settings: Settings) -> None:
+    """Refuse settings that contradict what was signed already."""
+    with store.reading() as reading:
+        for name in ("base_url", "origin"):
+            kept = reading.setting(name)
+            if kept is not None and kept != getattr(settings, name) and reading.has_certificates():
+                raise SettingFixed(
+                    f"{name} may not change after the first issue: it is inside every signed "
+                    f"certificate as {kept}"
+                )
+
+
+def _registry(
+    home: Path, settings: Settings, store: Store, secret: bytes, around: Surroundings
+) -> Registry:
+    state = around.state or settings.state_dir or platformdirs.user_state_path("ecert")
+    return Registry(
+        store,
+        home=home,
+        base=settings.base_url,
+        origin=settings.origin,
+        secret=secret,
+        catalogue=load_catalogue(built_in_root(), home / "types"),
+        state=state,
+        is_trial=settings.trial,
+        allow_provisional=settings.allow_provisional,
+        defining_body=settings.defining_body,
+        clock=around.clock,
+        randomness=around.randomness,
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What a new registry is to be: its address (None: a trial), its agency, its database."""
+
+    url: str | None = None
+    agency: Agency | None = None
+    database: str = "sqlite:///ecert.db"
+
+
+def init_registry(
+    home: Path | str, plan: Plan | None = None, *, around: Surroundings | None = None
+) -> Registry:
+    """Make a registry: its home, database, root, log key, status key, and its first agency.
+
+    Everything or nothing: the home appears under its name when all of it is there. Without an
+    address it is a trial home, which nothing but this machine can reach.
+    Raises: HomeError when something is there already, InputError, IdentifierError.
+    """
+    place, wish = Path(home), plan or Plan()
+    outside = _with_passphrase(around or Surroundings())
+    settings = _settings_of(wish, outside)
+    _check_free(place)
+    fresh = place.with_name(place.name + ".new")
+    shutil.rmtree(fresh, ignore_errors=True)
+    fresh.mkdir(mode=0o700, parents=True)
+    try:
+        _fill(fresh, settings, wish, outside)
+    except BaseException:
+        shutil.rmtree(fresh, ignore_errors=True)
+        raise
+    if place.is_dir():
+        place.rmdir()
+    fresh.rename(place)
+    return open_registry(place, around=outside)
+
+
+def _settings_of(plan: Plan, around: Surroundings) -> Settings:
+    is_trial = plan.url is None
+    url = TRIAL_URL if plan.url is None else _check_url(plan.url)
+    host = url.partition("://")[2]
+    suffix = f"-{around.randomness(4).hex()}" if is_trial else ""
+    agency = _first_agency(plan)
+    return Settings(
+        base_url=url,
+        origin=f"{host}/log{suffix}",
+        trial=is_trial,
+        allow_provisional=is_trial,
+        defining_body=agency.code if agency else "",
+        database=plan.database,
+    )
+
+
+def _first_agency(plan: Plan) -> Agency | None:
+    if plan.agency is not None:
+        check_credit_code(plan.agency.code)
+        return plan.agency
+    return TRIAL_AGENCY if plan.url is None else None
+
+
+def _check_url(url: str) -> str:
+    if not _URL.fullmatch(url):
+        raise InputError("the address is https://HOST in lower case, without a path")
+    if url.startswith("http://") and not _LOOPBACK.fullmatch(url):
+        raise InputError("only https://, or http:// on this machine's loopback address")
+    return url
+
+
+def _check_free(home: Path) -> None:
+    if home.exists() and (not home.is_dir() or any(home.iterdir())):
+        raise HomeError(f"{home} is there already and not empty; nothing was changed")
+
+
+def _fill(home: Path, settings: Settings, plan: Plan, around: Surroundings) -> None:
+    secret = make_secret(home, around.ask, around.randomness)
+    (home / "types").mkdir()
+    store = Store(_database(settings.database, home))
+    store.set_up()
+    with store.reading() as reading:
+        if reading.setting("base_url") is not None:
+            raise HomeError("this database holds a registry already; nothing was changed")
+    (home / SETTINGS).write_text(_toml(settings), "utf-8")
+    registry = _registry(home, settings, store, secret, around)
+    store.write(lambda tx: tx.put_setting("base_url", settings.base_url))
+    store.write(lambda tx: tx.put_setting("origin", settings.origin))
+    registry.keys.set_up()
+    agency = _first_agency(plan)
+    if agency is not None:
+        registry.add_agency(agency, by=Actor("ecert init"))
+    registry.close()
+
+
+def _toml(settings: Settings) -> str:
+    """Write the settings with a word on each."""
+
+    def quote(value: Any) -> str:
+        return f'"{value}"' if isinstance(value, str) else str(value).lower()
+
+    notes = {
+        "base_url": "the registry's address; fixed after the first issue",
+        "origin": "the log's name; fixed after the first issue",
+        "trial": "a trial home serves this machine only",
+        "allow_provisional": "issue under type codes that are not confirmed",
+        "defining_body": "credit code of the body that defines provisional type codes",
+        "database": "sqlite:///FILE (in this folder) or postgresql://...",
+    }
+    return "".join(
+        f"{name} = {quote(getattr(settings, name))}  # {note}\n" for name, note in notes.items()
+    )
+
+
+def is_plain_secret(home: Path) -> bool:
+    """Tell whether the home's secret lies unwrapped beside its keys."""
+    return (home / PLAIN).is_file()

@@ -1,0 +1,268 @@
+"""The registry's log 登记日志: append inside the transaction, publish after the commit, prove for ever."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Sequence
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from ecert._encoding import parse_json, rfc3339, sha256
+from ecert.errors import ForkGuard, NotFound, NotPublished, SignatureError
+from ecert.keys import Signer
+from ecert.merkle import (
+    Edge,
+    append,
+    consistency_path,
+    inclusion_path,
+    leaf_hash,
+    verify_consistency,
+)
+from ecert.note import Checkpoint, log_key, sign_note, verify_checkpoint
+from ecert.receipt import Receipt
+from ecert.store import TILE, TILE_LEVELS, Reading, Store, Transaction
+
+
+def append_entries(tx: Transaction, entries: Sequence[bytes]) -> int:
+    """Append entries to the log as the last act of a transaction; give the first one's index."""
+    edge = tx.lock_log_head()
+    leaves = [leaf_hash(entry) for entry in entries]
+    nodes: list[dict[str, Any]] = []
+
+    def completed(level: int, index: int, root: bytes) -> None:
+        if level and level % TILE_LEVELS == 0:
+            nodes.append({"level": level // TILE_LEVELS, "index": index, "hash": root})
+
+    grown = append(edge, leaves, completed)
+    rows = [
+        {"index": edge.size + place, "entry": entry, "leaf": leaf}
+        for place, (entry, leaf) in enumerate(zip(entries, leaves, strict=True))
+    ]
+    tx.add_entries(rows, nodes, grown)
+    return edge.size
+
+
+class LastNote:
+    """The newest note this machine ever published, kept outside the home.
+
+    A restored backup brings back an old database and an old home, but not an old copy of this
+    file: that is how a fork is noticed before it is signed.
+    """
+
+    def __init__(self, folder: Path, origin: str) -> None:
+        self.path = folder / f"{sha256(origin.encode()).hex()[:32]}.note"
+
+    def read(self) -> str | None:
+        """Give the note, or None when nothing was published from here yet."""
+        try:
+            return self.path.read_text("utf-8")
+        except FileNotFoundError:
+            return None
+
+    def write(self, note: str) -> None:
+        """Replace the note, whole or not at all."""
+        self.path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        fresh = self.path.with_suffix(f".{os.getpid()}.new")
+        with fresh.open("w", encoding="utf-8") as file:
+            file.write(note)
+            file.flush()
+            os.fsync(file.fileno())
+        fresh.replace(self.path)
+
+
+class Publisher:
+    """Signs checkpoints after commits, at most when the log grew, and never a fork."""
+
+    def __init__(self, store: Store, origin: str, signer: Signer, last_note: LastNote) -> None:
+        self._store, self._origin, self._signer = store, origin, signer
+        self._last_note = last_note
+
+    def publish(self, now: datetime) -> str:
+        """Sign a checkpoint for all that is committed, keep it, and give the newest note.
+
+        Any process may publish: the note's number makes two publishers collide, and the loser
+        takes what the winner published. Raises: ForkGuard when the log is behind or beside what
+        was published before.
+        """
+        with self._store.snapshot() as reading:
+            newest = reading.newest_checkpoint()
+            head = reading.log_head()
+            self._guard(reading, head, newest[2] if newest else None)
+        if newest is not None and newest[1] == head.size:
+            self._last_note.write(newest[2])
+            return newest[2]
+        note = sign_note(
+            str(Checkpoint(self._origin, head.size, head.root)), self._origin, self._signer
+        )
+        return self._keep(newest[0] + 1 if newest else 1, head.size, note, now)
+
+    def _keep(self, number: int, size: int, note: str, now: datetime) -> str:
+        def work(tx: Transaction) -> str:
+            newest = tx.newest_checkpoint()
+            if newest is not None and newest[0] >= number:
+                return newest[2]  # another process was first
+            tx.add_checkpoint(number, size, note, int(now.timestamp()))
+            return note
+
+        kept = self._store.write(work)
+        self._last_note.write(kept)
+        return kept
+
+    def _guard(self, reading: Reading, head: Edge, published: str | None) -> None:
+        """Refuse to sign unless the log extends the newest note of every place."""
+        places = {"the database": published, str(self._last_note.path): self._last_note.read()}
+        for place, note in places.items():
+            if note is not None:
+                check_extends(reading, head, self._parse(note, place), place)
+
+    def _parse(self, note: str, place: str) -> Checkpoint:
+        try:
+            return verify_checkpoint(note, log_key(self._origin, self._signer))
+        except SignatureError as error:
+            raise ForkGuard(
+                f"the note in {place} was not signed by this log's key; find out why before "
+                "removing it"
+            ) from error
+
+
+def check_extends(reading: Reading, head: Edge, old: Checkpoint, place: str) -> None:
+    """Check that the log extends an older checkpoint. Raises: ForkGuard, saying what to do."""
+    advice = (
+        "The log does not sign until this is solved: bring back the missing entries from a newer "
+        "backup or a mirror, or start a new log (see docs/how-to/restore.md)."
+    )
+    if old.size > head.size:
+        raise ForkGuard(
+            f"the log has {head.size} entries, but {place} shows that {old.size} were published. "
+            + advice
+        )
+    if not _is_consistent(reading, head, old):
+        raise ForkGuard(f"the log differs from what {place} shows was published. {advice}")
+
+
+def _is_consistent(reading: Reading, head: Edge, old: Checkpoint) -> bool:
+    reader = reading.tree_reader()
+    path = consistency_path(old.size, head.size, reader)
+    try:
+        verify_consistency(old.size, head.size, path, old.root, head.root)
+    except SignatureError:
+        return False
+    return True
+
+
+def make_receipt(reading: Reading, index: int) -> Receipt:
+    """Make the receipt of an entry under the newest checkpoint.
+
+    Raises: NotFound without such an entry, NotPublished while no checkpoint covers it.
+    """
+    salt = reading.salt(index)
+    if salt is None:
+        raise NotFound("there is no such entry, or its record was erased")
+    newest = reading.newest_checkpoint()
+    if newest is None or newest[1] <= index:
+        raise NotPublished("no checkpoint covers this entry yet; ask again in a second")
+    path = inclusion_path(index, newest[1], reading.tree_reader())
+    entry = parse_json(reading.log_entries(index, index + 1)[0])
+    return Receipt(index, tuple(path), newest[2], salt, entry)
+
+
+def check_log(reading: Reading) -> Edge:
+    """Recompute the whole log from its entries and compare every stored hash with it.
+
+    Raises: SignatureError naming the first place that differs.
+    """
+    head, edge, start = reading.log_head(), Edge(), 0
+    while start < head.size:
+        end = min(start + 4096, head.size)
+        entries = reading.log_entries(start, end)
+        leaves = [leaf_hash(entry) for entry in entries]
+        if len(entries) != end - start or leaves != reading.tile_hashes(0, start, end):
+            raise SignatureError(f"an entry between {start} and {end} was changed or removed")
+        edge = append(edge, leaves, _comparing(reading))
+        start = end
+    if edge != head:
+        raise SignatureError("the log's head does not fit its entries")
+    return head
+
+
+def _comparing(reading: Reading) -> Any:
+    def completed(level: int, index: int, root: bytes) -> None:
+        tile_level, rest = divmod(level, TILE_LEVELS)
+        if tile_level and not rest and reading.tile_hashes(tile_level, index, index + 1) != [root]:
+            raise SignatureError(f"the stored tile {index} of level {tile_level} was changed")
+
+    return completed
+
+
+def size_before(reading: Reading, moment: datetime) -> int:
+    """Give how many entries the log had at a moment, by the entries' own times."""
+    wanted = rfc3339(moment)
+    low, high = 0, reading.log_head().size
+    while low < high:
+        middle = (low + high) // 2
+        entry = parse_json(reading.log_entries(middle, middle + 1)[0])
+        if entry["time"] < wanted:
+            low = middle + 1
+        else:
+            high = middle
+    return low
+
+
+def tile_path(index: int, width: int = TILE) -> str:
+    """Write a tile's number in groups of three digits (tlog-tiles): 1234067 → x001/x234/067."""
+    groups: list[str] = []
+    rest = index
+    while True:
+        rest, group = divmod(rest, 1000)
+        groups.append(f"{group:03}" if not groups else f"x{group:03}")
+        if not rest:
+            break
+    path = "/".join(reversed(groups))
+    return path if width == TILE else f"{path}.p/{width}"
+
+
+def read_tile(reading: Reading, level: int, index: int, width: int, size: int) -> bytes:
+    """Give a hash tile of the tree of a published size. Raises: NotFound outside of it."""
+    start = index * TILE
+    if start + width > size >> (TILE_LEVELS * level):
+        raise NotFound("no published checkpoint covers this tile")
+    return b"".join(reading.tile_hashes(level, start, start + width))
+
+
+def read_bundle(reading: Reading, index: int, width: int, size: int) -> bytes:
+    """Give an entry bundle: each entry after its length in two bytes. Raises: NotFound."""
+    start = index * TILE
+    if start + width > size:
+        raise NotFound("no published checkpoint covers this bundle")
+    entries = reading.log_entries(start, start + width)
+    return b"".join(len(entry).to_bytes(2, "big") + entry for entry in entries)
+
+
+def export_tiles(reading: Reading, folder: Path) -> Iterator[tuple[int, int]]:
+    """Write the published log as a static directory (tlog-tiles); yields (tiles written, of)."""
+    newest = reading.newest_checkpoint()
+    if newest is None:
+        raise NotPublished("nothing was published yet")
+    size = newest[1]
+    jobs = [("tile/entries", -1, size)]
+    level = 0
+    while size >> (TILE_LEVELS * level):
+        jobs.append((f"tile/{level}", level, size >> (TILE_LEVELS * level)))
+        level += 1
+    total = sum(-(-count // TILE) for _, _, count in jobs)
+    done = 0
+    for prefix, at_level, count in jobs:
+        for index in range(-(-count // TILE)):
+            width = min(TILE, count - index * TILE)
+            data = (
+                read_bundle(reading, index, width, size)
+                if at_level < 0
+                else read_tile(reading, at_level, index, width, size)
+            )
+            path = folder / prefix / tile_path(index, width)
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_bytes(data)
+            done += 1
+            yield done, total
+    (folder / "checkpoint").write_text(newest[2], "utf-8")

@@ -1,0 +1,578 @@
+"""The registry as one object: one verb a method, each delegating."""
+
+from __future__ import annotations
+
+import hmac
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import date, datetime
+from hashlib import sha256
+from pathlib import Path
+from typing import Any, NoReturn
+
+from ecert import audit, credential, issuance, lifecycle, log
+from ecert._encoding import Clock, Randomness
+from ecert.catalogue import Catalogue, check_draft
+from ecert.errors import (
+    AlreadyExists,
+    DraftError,
+    EcertError,
+    Forbidden,
+    InputError,
+    NotFound,
+    NotPublished,
+)
+from ecert.ids import check_credit_code, check_division
+from ecert.issuance import Desk, Idempotency, Issued, Order, Succession
+from ecert.keys import Role, Trust, TrustedRegistry, derive, parse_jwk, thumbprint
+from ecert.lifecycle import Act
+from ecert.merkle import Edge
+from ecert.model import (
+    Actor,
+    Agency,
+    Basis,
+    Event,
+    Operation,
+    Record,
+    Status,
+    effective_status,
+)
+from ecert.receipt import Receipt
+from ecert.registry.evidence import bundle
+from ecert.registry.keyring import KeyRing
+from ecert.registry.status_desk import StatusDesk
+from ecert.store import ClientRow, Filter, KeyRow, Reading, Store, Visibility, client_columns
+from ecert.verification import Report, Verifier
+
+MAX_PAGE = 100
+MAX_REASON = 500
+READ_OWN = "certificates:read"
+SCOPES = frozenset({"certificates:issue", "certificates:operate", READ_OWN, "audit:read"})
+
+
+@dataclass(frozen=True, slots=True)
+class Query:
+    """What to search certificates by; everything given must fit."""
+
+    holder_code: str | None = None
+    project_code: str | None = None
+    slug: str | None = None
+    number: str | None = None
+    status: Status | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """One page of a search; ``after`` continues it, None at the end."""
+
+    records: tuple[Record, ...]
+    after: int | None
+
+
+class Registry:
+    """An electronic licence and certificate registry 电子证照库, opened.
+
+    Get one from :func:`ecert.open` or :func:`ecert.testing.memory_registry`. It may be shared
+    between threads. Every read and every act is written to the audit trail.
+    """
+
+    def __init__(
+        self,
+        store: Store,
+        *,
+        home: Path,
+        base: str,
+        origin: str,
+        secret: bytes,
+        catalogue: Catalogue,
+        state: Path,
+        is_trial: bool,
+        allow_provisional: bool,
+        defining_body: str,
+        clock: Clock,
+        randomness: Randomness,
+    ) -> None:
+        self.store, self.home, self.base, self.origin = store, home, base, origin
+        self.catalogue, self.is_trial, self.clock = catalogue, is_trial, clock
+        self._randomness = randomness
+        self._holder_key = derive(secret, "holder/v1")
+        host = base.partition("://")[2]
+        self.keys = KeyRing(store, home=home, unlock=lambda: secret, host=host, clock=clock)
+        self.status = StatusDesk(
+            store, base=base, key=lambda: self.keys.signing_key(Role.STATUS), clock=clock
+        )
+        self._last_note = log.LastNote(state, origin)
+        self.desk = Desk(
+            store=store,
+            base=base,
+            defining_body=defining_body,
+            allow_provisional=allow_provisional,
+            agency_key=lambda code: self.keys.signing_key(Role.AGENCY, code),
+            holder_hmac=self._hmac,
+            status_key=derive(secret, "status-index/v1"),
+            clock=clock,
+            randomness=randomness,
+        )
+
+    def _hmac(self, code: str) -> bytes:
+        return hmac.digest(self._holder_key, code.encode(), sha256)
+
+    def close(self) -> None:
+        """Give back the database's connections."""
+        self.store.close()
+
+    # -- agencies, clients, keys -----------------------------------------------------------------
+
+    def add_agency(
+        self, agency: Agency, *, by: Actor, brings_certificate: bool = False
+    ) -> bytes | None:
+        """Register an agency and make its signing key.
+
+        With ``brings_certificate`` the key waits for a certificate of another authority and the
+        request (PEM) is given back. Raises: IdentifierError, AlreadyExists, NotFound (parent).
+        """
+        check_credit_code(agency.code)
+        check_division(agency.division)
+        with self.store.reading() as reading:
+            if reading.agency(agency.code) is not None:
+                raise AlreadyExists("this agency is registered already")
+            if agency.parent is not None and reading.agency(agency.parent) is None:
+                raise NotFound("the parent agency is not registered")
+        now = self.clock()
+        self.store.write(lambda tx: tx.add_agency(agency, int(now.timestamp())))
+        self.write_audit([audit.AuditEntry("agency.add", by, details={"agency": agency.code})])
+        if brings_certificate:
+            return self.keys.add_pending_key(agency)
+        self.keys.add_agency_key(agency)
+        return None
+
+    def agencies(self) -> list[Agency]:
+        """List the registered agencies."""
+        with self.store.reading() as reading:
+            return reading.agencies()
+
+    def agency(self, code: str | None) -> Agency:
+        """Find an agency; None means the only one. Raises: InputError, NotFound."""
+        agencies = self.agencies()
+        if code is None:
+            if len(agencies) != 1:
+                raise InputError("there are several agencies: say which one")
+            return agencies[0]
+        for agency in agencies:
+            if agency.code == code:
+                return agency
+        raise NotFound("this agency is not registered")
+
+    def add_client(
+        self, name: str, *, agency: str, scopes: Iterable[str], jwk: Mapping[str, Any], by: Actor
+    ) -> ClientRow:
+        """Register a department's system by its public key; give its client identifier.
+
+        Raises: InputError for an unknown scope or key, NotFound for the agency.
+        """
+        self.agency(agency)
+        wanted = frozenset(scopes)
+        for scope in wanted:
+            self._check_scope(scope)
+        client_id = thumbprint(parse_jwk(dict(jwk)))
+        with self.store.reading() as reading:
+            if reading.client(client_id) is not None:
+                raise AlreadyExists("a client with this key is registered already")
+        at = int(self.clock().timestamp())
+        columns = client_columns(client_id, name, agency, scopes=wanted, jwk=jwk, at=at)
+        self.store.write(lambda tx: tx.add_client(columns))
+        details = {"client": client_id, "agency": agency, "scopes": sorted(wanted)}
+        self.write_audit([audit.AuditEntry("client.add", by, details=details)])
+        return ClientRow(client_id, name, agency, wanted, jwk, "active")
+
+    def _check_scope(self, scope: str) -> None:
+        slug = scope.removeprefix(READ_OWN + ":")
+        known = {kind.slug for kind in self.catalogue}
+        if scope not in SCOPES and not (scope.startswith(READ_OWN + ":") and slug in known):
+            raise InputError(
+                f"unknown scope {scope[:80]!r}; known: {', '.join(sorted(SCOPES))}, {READ_OWN}:<type>"
+            )
+
+    def clients(self) -> list[ClientRow]:
+        """List the registered clients."""
+        with self.store.reading() as reading:
+            return reading.clients()
+
+    def client(self, client_id: str) -> ClientRow | None:
+        """Find a client by its identifier, or None."""
+        with self.store.reading() as reading:
+            return reading.client(client_id)
+
+    def use_assertion(self, client: str, jti: str, expires_at: int) -> bool:
+        """Use a client assertion once; False when it was used before, on any node."""
+        now = int(self.clock().timestamp())
+        digest = sha256(jti.encode()).digest()
+        return self.store.write(lambda tx: tx.use_assertion(client, digest, expires_at, now))
+
+    def rotate_key(self, role: Role, agency: str | None, *, by: Actor) -> tuple[str, str]:
+        """Make a new key in a role and retire the old one; give (new kid, old kid)."""
+        found = self.agency(agency) if role is Role.AGENCY else None
+        new, old = self.keys.rotate(role, found)
+        self.write_audit([audit.AuditEntry("key.rotate", by, details={"new": new, "old": old})])
+        return new, old
+
+    def retire_key(self, kid: str, *, by: Actor) -> KeyRow:
+        """Retire a key: its private half is destroyed, what it signed until now stays good."""
+        row = self.keys.find(kid)
+        if row.role not in {Role.AGENCY.value, Role.STATUS.value, Role.TOKEN.value}:
+            raise InputError(f"a {row.role} key cannot be retired: others know it by its key")
+        self.keys.retire(row.kid)
+        self.write_audit([audit.AuditEntry("key.retire", by, details={"kid": row.kid})])
+        return self.keys.find(row.kid)
+
+    def compromise_key(self, kid: str, since: datetime, *, by: Actor) -> KeyRow:
+        """Mark a key as being in wrong hands since a moment; entries logged before stay provable."""
+        row = self.keys.find(kid)
+        with self.store.reading() as reading:
+            size = log.size_before(reading, since)
+        self.keys.compromise(row.kid, since, size)
+        self.write_audit([audit.AuditEntry("key.compromise", by, details={"kid": row.kid})])
+        return self.keys.find(row.kid)
+
+    # -- issuing and the life of certificates ------------------------------------------------------
+
+    def issue(
+        self,
+        slug: str,
+        draft: Any,
+        *,
+        by: Actor,
+        agency: str | None = None,
+        idempotency: Idempotency | None = None,
+    ) -> Issued:
+        """Issue one certificate from a draft (JSON) under the newest version of a type.
+
+        Raises: DraftError with everything that does not fit, NotInForce, NumberTaken,
+        CounterFull, TypeNotIssuable, TypeChanged, NotFound, Forbidden, KeyUnavailable.
+        """
+        (result,) = self.issue_many([IssueRequest(slug, draft, by, agency, idempotency)])
+        if isinstance(result, EcertError):
+            raise result
+        return result
+
+    def issue_many(self, requests: Sequence[IssueRequest]) -> list[Issued | EcertError]:
+        """Issue many certificates in one transaction; each request gets its result or refusal."""
+        prepared = [self._order(request) for request in requests]
+        orders = [order for order in prepared if isinstance(order, Order)]
+        refused = [
+            audit.AuditEntry("issue", request.by, error.code, details={"type": request.slug[:64]})
+            for request, error in zip(requests, prepared, strict=True)
+            if isinstance(error, EcertError)
+        ]
+        self.write_audit(refused)
+        results = iter(issuance.issue_many(self.desk, orders))
+        return [order if isinstance(order, EcertError) else next(results) for order in prepared]
+
+    def _order(self, request: IssueRequest) -> Order | EcertError:
+        try:
+            kind = self.catalogue.newest(request.slug)
+            agency = self._acting_agency(request.agency, request.by)
+            draft = check_draft(kind, request.draft)
+        except EcertError as error:
+            return error
+        return Order(kind, draft, agency, request.by, request.idempotency)
+
+    def _acting_agency(self, code: str | None, by: Actor) -> Agency:
+        """Find for whom an actor acts: over HTTP that is its own agency and no other."""
+        if by.scopes is not None:
+            if code not in {None, by.agency}:
+                raise Forbidden("a client issues for its own agency only")
+            code = by.agency
+        return self.agency(code)
+
+    def operate(
+        self,
+        identifier: str,
+        operation: Operation,
+        *,
+        basis: Basis,
+        by: Actor,
+        draft: Any = None,
+    ) -> Record:
+        """Suspend, resume, cancel, withdraw, revoke; or change, renew, replace with a draft.
+
+        Raises: TransitionRefused naming what is allowed, NotFound, InputError without a reason
+        and a basis, and for the last three whatever ``issue`` raises.
+        """
+        _check_basis(basis)
+        if operation in {Operation.CHANGE, Operation.RENEW, Operation.REPLACE}:
+            return self._succeed(identifier, operation, basis=basis, by=by, draft=draft).record
+        if draft is not None:
+            raise InputError(f"{operation.value} takes no draft")
+        return self._shown(lifecycle.operate(self.desk, Act(identifier, operation, basis), by))
+
+    def succeed(
+        self, identifier: str, operation: Operation, draft: Any, *, basis: Basis, by: Actor
+    ) -> Issued:
+        """Change, renew or replace: issue the next version and supersede this one, at once."""
+        _check_basis(basis)
+        return self._succeed(identifier, operation, basis=basis, by=by, draft=draft)
+
+    def _succeed(
+        self, identifier: str, operation: Operation, *, basis: Basis, by: Actor, draft: Any
+    ) -> Issued:
+        with self.store.reading() as reading:
+            previous = reading.record(identifier)
+        if previous is None or (by.scopes is not None and by.agency != previous.issuer):
+            self._refuse(operation.value, by, identifier)
+        kind = self.catalogue.newest(previous.slug)
+        agency = self.agency(previous.issuer)
+        try:
+            checked = check_draft(kind, draft)
+        except DraftError as error:
+            self.write_audit([audit.AuditEntry(operation.value, by, error.code, identifier)])
+            raise
+        succession = Succession(identifier, operation, basis)
+        return issuance.issue(self.desk, Order(kind, checked, agency, by, succession=succession))
+
+    def _refuse(self, action: str, by: Actor, identifier: str) -> NoReturn:
+        self.write_audit([audit.AuditEntry(action, by, NotFound.code, identifier[:128])])
+        raise NotFound("there is no such certificate")
+
+    # -- reading -----------------------------------------------------------------------------------
+
+    def look_up(
+        self, identifier: str, by: Actor, action: str = "read"
+    ) -> tuple[Record | None, audit.AuditEntry]:
+        """Find a certificate without writing the audit row yet; the caller must write it first.
+
+        What the actor may not see is None, exactly as what is not there.
+        """
+        with self.store.reading() as reading:
+            record = reading.record(identifier) if len(identifier) <= 128 else None
+            if record is not None and not _may_read(by, record):
+                record = None
+            if record is not None:
+                record = self._shown(record, reading)
+        outcome = NotFound.code if record is None else audit.DONE
+        return record, audit.AuditEntry(action, by, outcome, identifier[:128])
+
+    def show(self, identifier: str, *, by: Actor, action: str = "read") -> Record:
+        """Give a certificate with its present status and warnings. Raises: NotFound."""
+        record, entry = self.look_up(identifier, by, action)
+        self.write_audit([entry])
+        if record is None:
+            raise NotFound("there is no such certificate")
+        return record
+
+    def _shown(self, record: Record, reading: Reading | None = None) -> Record:
+        """Compute what is shown: the effective status, and warnings about what it rests on."""
+        now = self.clock().timestamp()
+        status = effective_status(record.status, record.exp, now)
+        rests_on = record.body["rests_on"]
+        warnings: tuple[Mapping[str, Any], ...] = ()
+        if rests_on and reading is not None:
+            warnings = _fallen(rests_on, reading, now)
+        elif rests_on:
+            with self.store.reading() as opened:
+                warnings = _fallen(rests_on, opened, now)
+        return replace(record, status=status, warnings=(*record.warnings, *warnings))
+
+    def search(
+        self, query: Query, by: Actor, *, after: int | None = None, limit: int = 20
+    ) -> tuple[Page, audit.AuditEntry]:
+        """Search without writing the audit row yet; the caller must write it first."""
+        size = max(1, min(limit, MAX_PAGE))
+        wanted = Filter(
+            holder_hmac=None if query.holder_code is None else self._hmac(query.holder_code),
+            project_code=query.project_code,
+            slug=query.slug,
+            number=query.number,
+            status=query.status,
+        )
+        with self.store.reading() as reading:
+            found = reading.find(
+                wanted,
+                visible=_visibility(by),
+                after=-1 if after is None else after,
+                limit=size + 1,
+                now=int(self.clock().timestamp()),
+            )
+            records = tuple(self._shown(record, reading) for record in found[:size])
+        more = records[-1].log_index if len(found) > size else None
+        details: dict[str, Any] = {"certificates": [record.id for record in records]}
+        if wanted.holder_hmac is not None:
+            details["holder_hmac"] = wanted.holder_hmac.hex()
+        return Page(records, more), audit.AuditEntry("search", by, details=details)
+
+    def find(self, query: Query, *, by: Actor, after: int | None = None, limit: int = 20) -> Page:
+        """Find certificates by holder, project, type, number or status, oldest first."""
+        page, entry = self.search(query, by, after=after, limit=limit)
+        self.write_audit([entry])
+        return page
+
+    def history(self, identifier: str, *, by: Actor) -> list[Event]:
+        """List the signed acts upon a certificate, oldest first. Raises: NotFound."""
+        self.show(identifier, by=by, action="history")
+        return self.events(identifier)
+
+    def events(self, identifier: str) -> list[Event]:
+        """List the signed acts upon a certificate, for a caller that was audited already."""
+        with self.store.reading() as reading:
+            return reading.history(identifier)
+
+    def receipt(self, identifier: str, *, by: Actor) -> Receipt:
+        """Give the proof that a certificate is in the log, publishing a checkpoint if needed.
+
+        Raises: NotFound, ForkGuard.
+        """
+        record = self.show(identifier, by=by, action="receipt")
+        return self.receipt_at(record.log_index)
+
+    def receipt_at(self, log_index: int) -> Receipt:
+        """Give the receipt of a log entry, publishing if no checkpoint covers it yet."""
+        try:
+            with self.store.snapshot() as reading:
+                return log.make_receipt(reading, log_index)
+        except NotPublished:
+            self.publish()
+        with self.store.snapshot() as reading:
+            return log.make_receipt(reading, log_index)
+
+    def evidence(self, identifier: str, *, by: Actor) -> bytes:
+        """Give everything that proves a certificate, as a ZIP that verifies offline."""
+        return self.bundle(self.show(identifier, by=by, action="evidence"))
+
+    def bundle(self, record: Record) -> bytes:
+        """Pack the evidence of a certificate, for a caller that was audited already."""
+        number = record.status_list
+        lists = tuple(self.status.token(number, is_details=details) for details in (False, True))
+        statements = [
+            (event.token, str(self.receipt_at(event.log_index))) for event in self.events(record.id)
+        ]
+        return bundle(
+            credential=record.credential,
+            receipt=str(self.receipt_at(record.log_index)),
+            seal=record.seal,
+            lists=(lists[0], lists[1]),
+            statements=statements,
+        )
+
+    def present(self, identifier: str, disclose: Iterable[str], *, by: Actor) -> str:
+        """Give a credential that discloses only the named values. Raises: NotFound, InputError."""
+        record = self.show(identifier, by=by, action="present")
+        return credential.present(record.credential, disclose)
+
+    # -- verifying -----------------------------------------------------------------------------------
+
+    def trust(self) -> Trust:
+        """Give the trust file of this registry."""
+        return Trust((self.trusted(),))
+
+    def trusted(self) -> TrustedRegistry:
+        """Give what a verifier needs to believe this registry."""
+        return self.keys.trusted(self.base, self.origin, self.agencies())
+
+    def verifier(self, *, is_offline: bool = False) -> Verifier:
+        """Give a verifier that believes this registry and takes status from its own store."""
+        source = None if is_offline else self.status
+        return Verifier(self.trust(), status=source, catalogue=self.catalogue, clock=self.clock)
+
+    def verify(
+        self,
+        presented: bytes | str,
+        *,
+        at: datetime | date | None = None,
+        receipt: str | None = None,
+    ) -> Report:
+        """Verify anything presented, against this registry's own keys and status."""
+        return self.verifier().verify(presented, at=at, receipt=receipt)
+
+    # -- log and audit -------------------------------------------------------------------------------
+
+    def publish(self) -> str:
+        """Sign a checkpoint over all that is committed; give the newest note. Raises: ForkGuard."""
+        signer = self.keys.signer(Role.LOG)
+        publisher = log.Publisher(self.store, self.origin, signer, self._last_note)
+        return publisher.publish(self.clock())
+
+    def log_head(self) -> Edge:
+        """Give the log's size and root."""
+        with self.store.reading() as reading:
+            return reading.log_head()
+
+    def newest_checkpoint(self) -> str | None:
+        """Give the newest published checkpoint, or None."""
+        with self.store.reading() as reading:
+            newest = reading.newest_checkpoint()
+        return None if newest is None else newest[2]
+
+    def check_log(self) -> Edge:
+        """Recompute the whole log and compare it with what is stored. Raises: SignatureError."""
+        with self.store.snapshot() as reading:
+            return log.check_log(reading)
+
+    def export_log(self, folder: Path) -> Iterator[tuple[int, int]]:
+        """Write the published log as a static tlog-tiles directory, telling progress as it goes."""
+        with self.store.snapshot() as reading:
+            yield from log.export_tiles(reading, folder)
+
+    def write_audit(self, entries: Sequence[audit.AuditEntry]) -> None:
+        """Write rows to the audit trail, durable when this returns."""
+        if entries:
+            now = self.clock()
+            self.store.write(
+                lambda tx: audit.record(tx, entries, now=now, randomness=self._randomness)
+            )
+
+    def audit_rows(self, *, after: int = -1, limit: int = 100) -> list[dict[str, Any]]:
+        """List the audit trail, oldest first."""
+        with self.store.reading() as reading:
+            return reading.audit_rows(after, max(1, min(limit, 1000)))
+
+
+@dataclass(frozen=True, slots=True)
+class IssueRequest:
+    """One certificate to issue: a type, a draft as JSON, and who asks."""
+
+    slug: str
+    draft: Any
+    by: Actor
+    agency: str | None = None
+    idempotency: Idempotency | None = None
+
+
+def _check_basis(basis: Basis) -> None:
+    for name in ("reason", "basis", "operator"):
+        value = getattr(basis, name)
+        if not value.strip() or len(value) > MAX_REASON:
+            raise InputError(f"{name} is required, at most {MAX_REASON} characters")
+
+
+def _may_read(by: Actor, record: Record) -> bool:
+    if by.scopes is None or by.may(f"{READ_OWN}:{record.slug}"):
+        return True
+    return by.agency == record.issuer and by.may(READ_OWN)
+
+
+def _visibility(by: Actor) -> Visibility | None:
+    if by.scopes is None:
+        return None
+    prefix = READ_OWN + ":"
+    slugs = frozenset(one.removeprefix(prefix) for one in by.scopes if one.startswith(prefix))
+    return Visibility(by.agency if by.may(READ_OWN) else None, slugs)
+
+
+def _fallen(rests_on: Sequence[str], reading: Reading, now: float) -> tuple[Mapping[str, Any], ...]:
+    """Warn of foundations that are no longer in force."""
+    statuses = reading.statuses(rests_on)
+    warnings = []
+    for foundation in rests_on:
+        stored, exp = statuses.get(foundation, (Status.WITHDRAWN, None))
+        status = effective_status(stored, exp, now)
+        if status not in {Status.VALID, Status.EXPIRED}:
+            warnings.append(_fallen_warning(foundation, status))
+    return tuple(warnings)
+
+
+def _fallen_warning(foundation: str, status: Status) -> dict[str, Any]:
+    reason = {
+        "zh": "所依据的证照已不在有效状态",
+        "en": f"a certificate that this one rests on is {status.value}",
+    }
+    return {"code": "foundation_fell", "id": foundation, "status": status.value, "reason": reason}

@@ -1,0 +1,19 @@
+"""The database: the only import of SQLAlchemy."""
+
+from ecert.store.reading import TILE, TILE_LEVELS, ClientRow, Filter, KeyRow, Reading, Visibility
+from ecert.store.store import Store
+from ecert.store.writing import NewCertificate, Transaction, client_columns
+
+__all__ = [
+    "TILE",
+    "TILE_LEVELS",
+    "ClientRow",
+    "Filter",
+    "KeyRow",
+    "NewCertificate",
+    "Reading",
+    "Store",
+    "Transaction",
+    "Visibility",
+    "client_columns",
+]

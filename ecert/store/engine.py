@@ -1,0 +1,77 @@
+"""Opening the database: SQLite as the embedded default, PostgreSQL for many nodes."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from alembic import command
+from alembic.config import Config
+from sqlalchemy import Connection, Engine, create_engine, event, inspect
+from sqlalchemy.engine import make_url
+from sqlalchemy.exc import ArgumentError
+
+from ecert.errors import HomeError
+
+BUSY_MILLISECONDS = 15_000
+_WRITER = "ecert_writer"
+
+
+def open_engine(url: str) -> Engine:
+    """Open ``sqlite:///PATH`` or ``postgresql://…`` (through psycopg 3). Raises: HomeError."""
+    try:
+        parsed = make_url(url)
+    except ArgumentError as error:
+        raise HomeError("the database address is malformed") from error
+    backend = parsed.get_backend_name()
+    if backend == "sqlite":
+        return _open_sqlite(url)
+    if backend == "postgresql":
+        return create_engine(parsed.set(drivername="postgresql+psycopg"), pool_pre_ping=True)
+    raise HomeError(f"unsupported database {backend!r}: use sqlite or postgresql")
+
+
+def _open_sqlite(url: str) -> Engine:
+    engine = create_engine(url, connect_args={"check_same_thread": False})
+
+    @event.listens_for(engine, "connect")
+    def set_up(connection: Any, _record: Any) -> None:
+        connection.isolation_level = None  # we say BEGIN ourselves
+        cursor = connection.cursor()
+        cursor.execute(f"PRAGMA busy_timeout={BUSY_MILLISECONDS}")
+        cursor.execute("PRAGMA journal_mode=WAL")
+        cursor.execute("PRAGMA synchronous=FULL")  # a lost commit would fork the log
+        cursor.execute("PRAGMA foreign_keys=ON")
+        cursor.close()
+
+    @event.listens_for(engine, "begin")
+    def begin(connection: Connection) -> None:
+        if connection.get_execution_options().get(_WRITER):
+            connection.exec_driver_sql("BEGIN IMMEDIATE")
+
+    return engine
+
+
+def writer(engine: Engine) -> Engine:
+    """Give the engine whose transactions take SQLite's write lock at once."""
+    return engine.execution_options(**{_WRITER: True})
+
+
+def reader(engine: Engine) -> Engine:
+    """Give the engine whose statements each see the newest state, without a transaction."""
+    if engine.dialect.name == "sqlite":  # no BEGIN is autocommit there
+        return engine
+    return engine.execution_options(isolation_level="AUTOCOMMIT")
+
+
+def migrate(engine: Engine) -> None:
+    """Bring the database to the present schema (Alembic), all or nothing."""
+    config = Config()
+    config.set_main_option("script_location", "ecert.store:migrations")
+    with writer(engine).begin() as connection:
+        config.attributes["connection"] = connection
+        command.upgrade(config, "head")
+
+
+def is_migrated(engine: Engine) -> bool:
+    """Tell whether the database was ever set up."""
+    return inspect(engine).has_table("certificates")

@@ -1,0 +1,110 @@
+"""The store 证照库: reads by what the domain asks for, and writes in one transaction each."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import TypeVar
+
+from sqlalchemy import Connection
+from sqlalchemy.exc import DBAPIError, IntegrityError, OperationalError
+
+from ecert.errors import HomeError, StoreBusy
+from ecert.store.engine import is_migrated, migrate, open_engine, reader, writer
+from ecert.store.reading import Reading
+from ecert.store.writing import Transaction
+
+T = TypeVar("T")
+_ATTEMPTS = 6
+# Serialisation failure, deadlock, unique violation: another writer was first; start over.
+_RETRIED = frozenset({"40001", "40P01", "23505"})
+_BUSY = re.compile(r"locked|busy", re.IGNORECASE)
+
+
+class Store:
+    """One database, opened. Share it between threads; every call takes its own connection."""
+
+    def __init__(self, url: str) -> None:
+        self._engine = open_engine(url)
+        self._writer = writer(self._engine)
+        self._reader = reader(self._engine)
+
+    @property
+    def backend(self) -> str:
+        """``sqlite`` or ``postgresql``."""
+        return self._engine.dialect.name
+
+    def set_up(self) -> None:
+        """Create or migrate the tables."""
+        migrate(self._engine)
+
+    def check_set_up(self) -> None:
+        """Refuse a database that was never set up. Raises: HomeError, StoreBusy."""
+        with _translated():
+            if not is_migrated(self._engine):
+                raise HomeError("the database holds no registry; run: ecert init")
+
+    @contextmanager
+    def reading(self) -> Iterator[Reading]:
+        """Read; every statement sees what is committed at that moment."""
+        with _translated(), self._reader.connect() as connection:
+            yield Reading(connection)
+
+    @contextmanager
+    def snapshot(self) -> Iterator[Reading]:
+        """Read several things that belong together, as of one moment."""
+        with _translated(), self._snapshot() as connection:
+            yield Reading(connection)
+
+    @contextmanager
+    def _snapshot(self) -> Iterator[Connection]:
+        if self.backend == "sqlite":
+            with self._engine.connect() as connection:
+                connection.exec_driver_sql("BEGIN")
+                try:
+                    yield connection
+                finally:
+                    connection.exec_driver_sql("ROLLBACK")
+            return
+        engine = self._engine.execution_options(isolation_level="REPEATABLE READ")
+        with engine.connect() as connection:
+            yield connection
+
+    def write(self, work: Callable[[Transaction], T]) -> T:
+        """Run work in one transaction and commit it; everything or nothing.
+
+        When another writer was first the work is run again from the start, so it must keep its
+        effects inside the transaction. Raises: StoreBusy, and whatever the work raises.
+        """
+        with _translated():
+            for attempt in range(_ATTEMPTS):
+                try:
+                    with self._writer.begin() as connection:
+                        return work(Transaction(connection))
+                except DBAPIError as error:
+                    if attempt == _ATTEMPTS - 1 or not _is_retried(error):
+                        raise
+        raise StoreBusy("other writers kept coming first; nothing was changed")
+
+    def close(self) -> None:
+        """Give back all connections."""
+        self._engine.dispose()
+
+
+def _is_retried(error: DBAPIError) -> bool:
+    state = getattr(error.orig, "sqlstate", None)
+    return state in _RETRIED or (state is None and isinstance(error, IntegrityError))
+
+
+@contextmanager
+def _translated() -> Iterator[None]:
+    """Turn a database's own errors into ours, without its statement or its values."""
+    try:
+        yield
+    except OperationalError as error:
+        if _BUSY.search(str(error.orig)):
+            raise StoreBusy("the database is busy; nothing was changed") from None
+        raise StoreBusy("the database cannot be reached; nothing was changed") from None
+    except IntegrityError:
+        raise StoreBusy("another writer was first, several times; nothing was changed") from None

@@ -1,0 +1,271 @@
+"""The tables. Times are Unix seconds; digests and salts are bytes; nothing here names a holder.
+
+What a certificate says lives in ``certificates.body`` and ``.credential`` alone, so that erasing a
+record is deleting its row: the log keeps only a salted commitment.
+"""
+
+from __future__ import annotations
+
+from sqlalchemy import (
+    BigInteger,
+    Column,
+    ForeignKey,
+    Index,
+    Integer,
+    LargeBinary,
+    MetaData,
+    PrimaryKeyConstraint,
+    SmallInteger,
+    String,
+    Table,
+    Text,
+    UniqueConstraint,
+    text,
+)
+
+metadata = MetaData(
+    naming_convention={
+        "ix": "ix_%(column_0_N_label)s",
+        "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+        "fk": "fk_%(table_name)s_%(column_0_N_name)s",
+        "pk": "pk_%(table_name)s",
+    }
+)
+
+settings = Table(
+    "settings",
+    metadata,
+    Column("name", String(64), primary_key=True),
+    Column("value", Text, nullable=False),
+)
+
+agencies = Table(
+    "agencies",
+    metadata,
+    Column("code", String(18), primary_key=True),
+    Column("name", Text, nullable=False),
+    Column("division", String(6), nullable=False),
+    Column("parent", ForeignKey("agencies.code")),
+    Column("short_name", Text),
+    Column("time_zone", String(64), nullable=False),
+    Column("created_at", BigInteger, nullable=False),
+)
+
+keys = Table(
+    "keys",
+    metadata,
+    Column("kid", String(43), primary_key=True),
+    Column("role", String(16), nullable=False),
+    Column("agency", ForeignKey("agencies.code")),
+    Column("uri", Text, nullable=False),
+    Column("public", LargeBinary, nullable=False),  # SubjectPublicKeyInfo, DER
+    Column("certificate", LargeBinary),  # DER, without its chain
+    Column("chain", LargeBinary),  # intermediate certificates, DER after DER
+    Column("anchor", LargeBinary),  # DER
+    Column("state", String(16), nullable=False),  # pending, active, retired, compromised
+    Column("created_at", BigInteger, nullable=False),
+    Column("retired_at", BigInteger),
+    Column("compromised_since", BigInteger),
+    Column("compromised_log_size", BigInteger),
+    Index(None, "role", "agency"),
+)
+
+types = Table(
+    "types",
+    metadata,
+    Column("slug", String(64), nullable=False),
+    Column("version", Integer, nullable=False),
+    Column("digest", String(43), nullable=False),
+    Column("metadata", LargeBinary, nullable=False),
+    Column("created_at", BigInteger, nullable=False),
+    PrimaryKeyConstraint("slug", "version"),
+)
+
+certificates = Table(
+    "certificates",
+    metadata,
+    Column("id", String(128), primary_key=True),
+    Column("issuer", ForeignKey("agencies.code"), nullable=False),
+    Column("slug", String(64), nullable=False),
+    Column("number", Text, nullable=False),
+    Column("project_code", String(64)),
+    Column("status", String(16), nullable=False),
+    Column("since", BigInteger, nullable=False),
+    Column("nbf", BigInteger, nullable=False),
+    Column("exp", BigInteger),
+    Column("created_at", BigInteger, nullable=False),
+    Column("changes", Integer, nullable=False),
+    Column("supersedes", String(128)),
+    Column("superseded_by", String(128)),
+    Column("status_list", Integer, nullable=False),
+    Column("status_index", Integer, nullable=False),
+    Column("log_index", BigInteger, nullable=False, unique=True),
+    Column("salt", LargeBinary, nullable=False),
+    Column("digest", LargeBinary, nullable=False),
+    Column("body", LargeBinary, nullable=False),
+    Column("credential", Text, nullable=False),
+    Column("seal", Text, nullable=False),
+    UniqueConstraint("status_list", "status_index"),
+    Index(
+        "uq_certificates_current_number",
+        "issuer",
+        "slug",
+        "number",
+        unique=True,
+        sqlite_where=text("superseded_by IS NULL"),
+        postgresql_where=text("superseded_by IS NULL"),
+    ),
+    Index(None, "slug", "number"),
+    Index(None, "project_code"),
+    Index(
+        "ix_certificates_changed",
+        "status_list",
+        sqlite_where=text("changes > 0"),
+        postgresql_where=text("changes > 0"),
+    ),
+)
+
+holders = Table(
+    "holders",
+    metadata,
+    Column("certificate", ForeignKey("certificates.id", ondelete="CASCADE"), nullable=False),
+    Column("position", SmallInteger, nullable=False),
+    Column("code_hmac", LargeBinary, nullable=False),
+    PrimaryKeyConstraint("certificate", "position"),
+    Index(None, "code_hmac"),
+)
+
+foundations = Table(  # which certificates a certificate rests on
+    "foundations",
+    metadata,
+    Column("certificate", ForeignKey("certificates.id", ondelete="CASCADE"), nullable=False),
+    Column("rests_on", String(128), nullable=False),
+    PrimaryKeyConstraint("certificate", "rests_on"),
+    Index(None, "rests_on"),
+)
+
+statements = Table(
+    "statements",
+    metadata,
+    Column("log_index", BigInteger, primary_key=True, autoincrement=False),
+    Column("certificate", ForeignKey("certificates.id", ondelete="CASCADE"), nullable=False),
+    Column("operation", String(16), nullable=False),
+    Column("status", String(16), nullable=False),
+    Column("at", BigInteger, nullable=False),
+    Column("reason", Text, nullable=False),
+    Column("basis", Text, nullable=False),
+    Column("operator", Text, nullable=False),
+    Column("successor", String(128)),
+    Column("salt", LargeBinary, nullable=False),
+    Column("token", Text, nullable=False),
+    Index(None, "certificate"),
+)
+
+counters = Table(  # the numbers: one row for each prefix of a pattern
+    "counters",
+    metadata,
+    Column("name", Text, primary_key=True),
+    Column("value", BigInteger, nullable=False),
+)
+
+status_lists = Table(
+    "status_lists",
+    metadata,
+    Column("list", Integer, primary_key=True, autoincrement=False),
+    Column("allocated", Integer, nullable=False),
+)
+
+log_entries = Table(
+    "log_entries",
+    metadata,
+    Column("index", BigInteger, primary_key=True, autoincrement=False),
+    Column("entry", LargeBinary, nullable=False),
+    Column("leaf", LargeBinary, nullable=False),
+)
+
+log_nodes = Table(  # the root of every full tile: level 1 covers 256 leaves, level 2 65,536, …
+    "log_nodes",
+    metadata,
+    Column("level", SmallInteger, nullable=False),
+    Column("index", BigInteger, nullable=False),
+    Column("hash", LargeBinary, nullable=False),
+    PrimaryKeyConstraint("level", "index"),
+)
+
+log_head = Table(
+    "log_head",
+    metadata,
+    Column("id", SmallInteger, primary_key=True, autoincrement=False),
+    Column("size", BigInteger, nullable=False),
+    Column("edge", LargeBinary, nullable=False),
+)
+
+checkpoints = Table(  # append-only
+    "checkpoints",
+    metadata,
+    Column("id", BigInteger, primary_key=True, autoincrement=False),
+    Column("size", BigInteger, nullable=False),
+    Column("note", Text, nullable=False),
+    Column("published_at", BigInteger, nullable=False),
+)
+
+audit = Table(
+    "audit",
+    metadata,
+    Column("index", BigInteger, primary_key=True, autoincrement=False),
+    Column("at", BigInteger, nullable=False),
+    Column("action", String(32), nullable=False),
+    Column("outcome", String(32), nullable=False),
+    Column("agency", String(18)),
+    Column("client", String(64)),
+    Column("operator", Text, nullable=False),
+    Column("purpose", Text, nullable=False),
+    Column("matter", Text, nullable=False),
+    Column("certificate", String(128)),
+    Column("details", LargeBinary, nullable=False),
+    Column("salt", LargeBinary, nullable=False),
+    Column("leaf", LargeBinary, nullable=False),
+    Index(None, "certificate"),
+)
+
+audit_head = Table(
+    "audit_head",
+    metadata,
+    Column("id", SmallInteger, primary_key=True, autoincrement=False),
+    Column("size", BigInteger, nullable=False),
+)
+
+clients = Table(
+    "clients",
+    metadata,
+    Column("id", String(64), primary_key=True),
+    Column("name", Text, nullable=False),
+    Column("agency", ForeignKey("agencies.code"), nullable=False),
+    Column("scopes", Text, nullable=False),
+    Column("jwk", LargeBinary, nullable=False),
+    Column("state", String(16), nullable=False),
+    Column("created_at", BigInteger, nullable=False),
+)
+
+assertions = Table(  # identifiers of client assertions that were used, until they expire
+    "assertions",
+    metadata,
+    Column("client", String(64), nullable=False),
+    Column("jti_digest", LargeBinary, nullable=False),
+    Column("expires_at", BigInteger, nullable=False),
+    PrimaryKeyConstraint("client", "jti_digest"),
+    Index(None, "expires_at"),
+)
+
+idempotency = Table(
+    "idempotency",
+    metadata,
+    Column("client", String(64), nullable=False),
+    Column("route", String(64), nullable=False),
+    Column("key_digest", LargeBinary, nullable=False),
+    Column("body_digest", LargeBinary, nullable=False),
+    Column("certificate", String(128), nullable=False),
+    Column("created_at", BigInteger, nullable=False),
+    PrimaryKeyConstraint("client", "route", "key_digest"),
+    Index(None, "created_at"),
+)
