@@ -171,6 +171,12 @@ class Plan:
     url: str | None = None
     agency: Agency | None = None
     database: str = "sqlite:///ecert.db"
+    trial: bool | None = None  # unless said otherwise, a registry without an address
+
+    @property
+    def is_trial(self) -> bool:
+        """Tell whether it is to be a trial home."""
+        return self.url is None if self.trial is None else self.trial
 
 
 def init_registry(
@@ -201,7 +207,7 @@ def init_registry(
 
 
 def _settings_of(plan: Plan, around: Surroundings) -> Settings:
-    is_trial = plan.url is None
+    is_trial = plan.is_trial
     url = TRIAL_URL if plan.url is None else _check_url(plan.url)
     host = url.partition("://")[2]
     suffix = f"-{around.randomness(4).hex()}" if is_trial else ""

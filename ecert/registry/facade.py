@@ -424,13 +424,18 @@ class Registry:
         record = self.show(identifier, by=by, action="receipt")
         return self.receipt_at(record.log_index)
 
-    def receipt_at(self, log_index: int) -> Receipt:
-        """Give the receipt of a log entry, publishing if no checkpoint covers it yet."""
+    def receipt_at(self, log_index: int, *, publishes: bool = True) -> Receipt:
+        """Give the receipt of a log entry, publishing if no checkpoint covers it yet.
+
+        Raises: NotFound, ForkGuard; NotPublished instead of publishing when told not to.
+        """
         try:
             with self.store.snapshot() as reading:
                 return log.make_receipt(reading, log_index)
         except NotPublished:
-            self.publish()
+            if not publishes:
+                raise
+        self.publish()
         with self.store.snapshot() as reading:
             return log.make_receipt(reading, log_index)
 
@@ -438,16 +443,18 @@ class Registry:
         """Give everything that proves a certificate, as a ZIP that verifies offline."""
         return self.bundle(self.show(identifier, by=by, action="evidence"))
 
-    def bundle(self, record: Record) -> bytes:
+    def bundle(self, record: Record, *, publishes: bool = True) -> bytes:
         """Pack the evidence of a certificate, for a caller that was audited already."""
+
+        def proof(log_index: int) -> str:
+            return str(self.receipt_at(log_index, publishes=publishes))
+
         number = record.status_list
         lists = tuple(self.status.token(number, is_details=details) for details in (False, True))
-        statements = [
-            (event.token, str(self.receipt_at(event.log_index))) for event in self.events(record.id)
-        ]
+        statements = [(event.token, proof(event.log_index)) for event in self.events(record.id)]
         return bundle(
             credential=record.credential,
-            receipt=str(self.receipt_at(record.log_index)),
+            receipt=proof(record.log_index),
             seal=record.seal,
             lists=(lists[0], lists[1]),
             statements=statements,
@@ -457,6 +464,11 @@ class Registry:
         """Give a credential that discloses only the named values. Raises: NotFound, InputError."""
         record = self.show(identifier, by=by, action="present")
         return credential.present(record.credential, disclose)
+
+    def type_metadata(self, slug: str, version: int) -> bytes | None:
+        """Give the Type Metadata of a version that was issued under, as it was then."""
+        with self.store.reading() as reading:
+            return reading.type_metadata(slug, version)
 
     # -- verifying -----------------------------------------------------------------------------------
 

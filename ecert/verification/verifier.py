@@ -491,10 +491,18 @@ class _Run:
         name = self.kind.name if self.kind else None
         if (credential := self.shown.credential) is not None:
             shown = certificate_json(credential.certificate, name)
+            shown["fields"] = _in_order(shown["fields"], self.kind)
         else:
             assert self.shown.seal is not None  # noqa: S101 - one of the two was read
             shown = _seal_json(self.shown.seal, signed, name)
         return {**shown, "superseded_by": self.successor}
+
+
+def _in_order(fields: Mapping[str, Any], kind: CertificateType | None) -> Mapping[str, Any]:
+    """Put the fields back into the type's order: digests are sorted, so they arrive shuffled."""
+    if kind is None:
+        return fields
+    return {name: fields[name] for name in kind.schema["properties"] if name in fields}
 
 
 def _key_of_seal(seal: UnverifiedSeal, signed: _Signed) -> VerifiedKey:

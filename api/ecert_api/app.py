@@ -1,0 +1,83 @@
+"""The application: everything wired together, nothing decided."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import gc
+import logging
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+from fastapi import FastAPI
+
+from ecert.errors import EcertError, ForkGuard
+from ecert.registry import Registry
+from ecert_api import pages, problems
+from ecert_api.deps import Service
+from ecert_api.routes import certificates, health, log, oauth, public
+from ecert_api.strict import BoundedBodies
+
+PUBLISH_SECONDS = 1.0
+_LOG = logging.getLogger("ecert")
+_DESCRIPTION = """An electronic licence and certificate registry 电子证照库.
+
+Departments call `/v1` with a bearer token from `/oauth/token`; everything else is public.
+Every read of a certificate states purpose, matter and operator, and is in the audit trail before
+the answer leaves. Errors are problem documents (RFC 9457) with a stable `code`.
+"""
+
+
+def create_app(registry: Registry) -> FastAPI:
+    """Make the service of one registry."""
+    app = FastAPI(
+        title="ecert",
+        version="1",
+        description=_DESCRIPTION,
+        lifespan=_lifespan,
+        docs_url=None,  # its page fetches from elsewhere
+        redoc_url=None,
+    )
+    app.state.service = Service(registry)
+    problems.install(app)
+    for router in (
+        certificates.router,
+        certificates.plain,
+        oauth.router,
+        public.router,
+        log.router,
+        health.router,
+        pages.router,
+    ):
+        app.include_router(router)
+    app.add_middleware(BoundedBodies, larger={"/verify": public.MAX_VERIFY_BYTES})
+    return app
+
+
+@asynccontextmanager
+async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
+    """Publish checkpoints while the service runs, and once more at the end."""
+    service: Service = app.state.service
+    gc.collect()
+    gc.freeze()  # what is there now stays: collecting it again and again costs the slowest answers
+    publishing = asyncio.create_task(_publish_for_ever(service))
+    yield
+    publishing.cancel()
+    with contextlib.suppress(asyncio.CancelledError):
+        await publishing
+    with contextlib.suppress(EcertError):
+        await service.publish()
+    service.writer.shutdown()
+
+
+async def _publish_for_ever(service: Service) -> None:
+    while True:
+        try:
+            await service.publish()
+        except ForkGuard as error:
+            if service.fork is None:
+                _LOG.error("%s", error.message)
+            service.fork = error.message
+        except EcertError as error:
+            _LOG.warning("not published: %s", error.message)
+        await asyncio.sleep(PUBLISH_SECONDS)

@@ -1,0 +1,169 @@
+"""Tokens 访问令牌: a department's system proves its key, gets a short token, and acts with scopes.
+
+``private_key_jwt`` (RFC 7523 and its revision) in, bearer tokens (RFC 9068) out. A token that was
+checked once is remembered until it expires: a check costs as much as the rest of a request.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from ecert._encoding import b64url, to_json
+from ecert._jws import ACCESS_TOKEN, CLIENT_ASSERTION, parse_compact, sign_jws, verify_jws
+from ecert.errors import EcertError
+from ecert.keys import Role, parse_jwk
+from ecert.model import Actor
+from ecert.registry import Registry
+from ecert.registry.keyring import COMPROMISED, public_key_of
+from ecert.store import ClientRow
+
+TOKEN_SECONDS = 300
+MAX_ASSERTION_SECONDS = 300
+CLOCK_SKEW_SECONDS = 30
+MAX_TOKEN_CHARACTERS = 8192
+_MAX_REMEMBERED = 10_000
+ASSERTION_TYPE = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
+
+
+class OAuthError(Exception):
+    """A refusal of the token endpoint (RFC 6749 §5.2)."""
+
+    def __init__(self, error: str, description: str, status: int = 400) -> None:
+        super().__init__(description)
+        self.error, self.description, self.status = error, description, status
+
+
+@dataclass(frozen=True, slots=True)
+class Caller:
+    """Who calls: a client of an agency, with the scopes of its token."""
+
+    client: str
+    agency: str
+    scopes: frozenset[str]
+
+    def actor(self, *, operator: str, purpose: str, matter: str) -> Actor:
+        """Say who acts, for the audit trail."""
+        return Actor(operator, self.agency, self.client, purpose, matter, self.scopes)
+
+
+class Tokens:
+    """Gives tokens to clients and checks the tokens that come back."""
+
+    def __init__(self, registry: Registry) -> None:
+        self._registry = registry
+        self._remembered: dict[str, tuple[Caller, int]] = {}
+
+    # -- giving -----------------------------------------------------------------------------------
+
+    def grant(self, form: Mapping[str, str]) -> dict[str, Any]:
+        """Answer a token request. Raises: OAuthError."""
+        if form.get("grant_type") != "client_credentials":
+            raise OAuthError("unsupported_grant_type", "only client_credentials is supported")
+        if form.get("client_assertion_type") != ASSERTION_TYPE:
+            raise OAuthError("invalid_client", "a client assertion is required", 401)
+        client = self._authenticate(form.get("client_assertion", ""))
+        wanted = frozenset(form.get("scope", "").split()) or client.scopes
+        if not wanted <= client.scopes:
+            raise OAuthError("invalid_scope", "a scope was not granted to this client")
+        return self._issue(client, wanted)
+
+    def _authenticate(self, assertion: str) -> ClientRow:
+        refusal = OAuthError("invalid_client", "the client assertion is not acceptable", 401)
+        try:
+            jws = parse_compact(assertion[:MAX_TOKEN_CHARACTERS], typ=CLIENT_ASSERTION)
+            claims = jws.unverified_claims()
+            client_id = claims.get("sub")
+            client = self._registry.client(client_id) if isinstance(client_id, str) else None
+            if client is None or client.state != "active":
+                raise refusal
+            verify_jws(jws, parse_jwk(dict(client.jwk)))
+        except EcertError as error:
+            raise refusal from error
+        self._check_claims(client, claims)
+        return client
+
+    def _check_claims(self, client: ClientRow, claims: Mapping[str, Any]) -> None:
+        now = int(self._registry.clock().timestamp())
+        expires, jti = claims.get("exp"), claims.get("jti")
+        if claims.get("iss") != client.id or claims.get("aud") != self._registry.base:
+            raise OAuthError(
+                "invalid_client", "iss is the client; aud is exactly the registry", 401
+            )
+        if (
+            type(expires) is not int
+            or not now - CLOCK_SKEW_SECONDS < expires <= now + MAX_ASSERTION_SECONDS
+        ):
+            raise OAuthError("invalid_client", "exp lies at most five minutes ahead", 401)
+        for name in ("iat", "nbf"):
+            moment = claims.get(name, now)
+            if type(moment) is not int or moment > now + CLOCK_SKEW_SECONDS:
+                raise OAuthError("invalid_client", f"{name} lies in the future", 401)
+        if not isinstance(jti, str) or not 8 <= len(jti) <= 256:
+            raise OAuthError("invalid_client", "jti has 8 to 256 characters", 401)
+        if not self._registry.use_assertion(client.id, jti, expires + CLOCK_SKEW_SECONDS):
+            raise OAuthError("invalid_client", "this assertion was used before", 401)
+
+    def _issue(self, client: ClientRow, scopes: frozenset[str]) -> dict[str, Any]:
+        now = int(self._registry.clock().timestamp())
+        scope = " ".join(sorted(scopes))
+        claims = {
+            "iss": self._registry.base,
+            "aud": self._registry.base,
+            "sub": client.id,
+            "client_id": client.id,
+            "agency": client.agency,
+            "scope": scope,
+            "iat": now,
+            "exp": now + TOKEN_SECONDS,
+            "jti": b64url(os.urandom(16)),
+        }
+        row = self._registry.keys.active(Role.TOKEN)
+        signer = self._registry.keys.signer(Role.TOKEN)
+        token = sign_jws(to_json(claims), signer, typ=ACCESS_TOKEN, kid=row.kid)
+        return {
+            "access_token": token,
+            "token_type": "Bearer",
+            "expires_in": TOKEN_SECONDS,
+            "scope": scope,
+        }
+
+    # -- checking -----------------------------------------------------------------------------------
+
+    def check(self, token: str) -> Caller | None:
+        """Give the caller of a token; None when it is not acceptable."""
+        now = int(self._registry.clock().timestamp())
+        remembered = self._remembered.get(token)
+        if remembered is not None:
+            return remembered[0] if now < remembered[1] else None
+        try:
+            claims = self._verified(token)
+        except EcertError:
+            return None
+        if not self._is_current(claims, now):
+            return None
+        scopes = frozenset(str(claims["scope"]).split())
+        caller = Caller(str(claims["client_id"]), str(claims["agency"]), scopes)
+        if len(self._remembered) >= _MAX_REMEMBERED:
+            self._remembered.clear()
+        self._remembered[token] = caller, claims["exp"]
+        return caller
+
+    def _verified(self, token: str) -> Mapping[str, Any]:
+        jws = parse_compact(token[:MAX_TOKEN_CHARACTERS], typ=ACCESS_TOKEN)
+        for row in self._registry.keys.rows():
+            is_token_key = row.role == Role.TOKEN.value and row.state != COMPROMISED
+            if is_token_key and row.kid == jws.header.kid:
+                verify_jws(jws, public_key_of(row))
+                return jws.unverified_claims()
+        raise EcertError("no token key has this name")
+
+    def _is_current(self, claims: Mapping[str, Any], now: int) -> bool:
+        base = self._registry.base
+        texts = all(isinstance(claims.get(name), str) for name in ("client_id", "agency", "scope"))
+        times = all(type(claims.get(name)) is int for name in ("iat", "exp"))
+        if not texts or not times or claims.get("iss") != base or claims.get("aud") != base:
+            return False
+        return bool(claims["iat"] <= now + CLOCK_SKEW_SECONDS and now < claims["exp"])

@@ -1,0 +1,182 @@
+"""What routes ask for: the service, the caller, and on what grounds something is read."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from datetime import date, datetime
+from typing import Annotated, Any, TypeVar
+from urllib.parse import unquote
+
+from fastapi import Depends, Header, Request
+from starlette.exceptions import HTTPException
+
+from ecert.audit import AuditEntry
+from ecert.errors import EcertError, Forbidden, InputError, NotFound
+from ecert.issuance import Idempotency, Issued
+from ecert.model import Actor, Record
+from ecert.registry import IssueRequest, Registry
+from ecert.verification import Report, Verifier
+from ecert_api.auth import Caller, Tokens
+from ecert_api.batches import Batch
+from ecert_api.problems import unauthorised
+
+MAX_TEXT = 200
+MAX_BATCH = 128
+T = TypeVar("T")
+
+
+class Service:
+    """The running service: a registry, its tokens, and the batches that share commits."""
+
+    def __init__(self, registry: Registry) -> None:
+        self.registry = registry
+        self.tokens = Tokens(registry)
+        self.writer = ThreadPoolExecutor(1, "ecert-writer")
+        self.audit: Batch[AuditEntry, None] = Batch(self._write_audit, self.writer, most=1024)
+        self.issues: Batch[IssueRequest, Issued | EcertError] = Batch(
+            registry.issue_many, self.writer, most=MAX_BATCH
+        )
+        self.running: set[tuple[str, bytes]] = set()  # keyed requests in flight on this node
+        self.fork: str | None = None  # why the log does not sign, if it does not
+        self._verifier: Verifier | None = None
+        self._is_local = registry.store.backend == "sqlite"
+
+    def _write_audit(self, entries: Sequence[AuditEntry]) -> list[None]:
+        self.registry.write_audit(entries)
+        return [None] * len(entries)
+
+    async def read(self, work: Callable[..., T], *arguments: Any) -> T:
+        """Run a read: at once on SQLite, where a thread costs more than the query."""
+        if self._is_local:
+            return work(*arguments)
+        return await asyncio.to_thread(work, *arguments)
+
+    async def write(self, work: Callable[..., T], *arguments: Any) -> T:
+        """Run a write on the writer's thread."""
+        loop = asyncio.get_running_loop()
+        return await loop.run_in_executor(self.writer, lambda: work(*arguments))
+
+    async def look_up(self, identifier: str, by: Actor, action: str) -> Record:
+        """Find a certificate; its audit row is durable before this returns. Raises: NotFound."""
+        record, entry = await self.read(self.registry.look_up, identifier, by, action)
+        await self.audit.put(entry)
+        if record is None:
+            raise NotFound("there is no such certificate")
+        return record
+
+    async def publish(self) -> str:
+        """Publish a checkpoint. Raises: ForkGuard, StoreBusy."""
+        note = await self.write(self.registry.publish)
+        self.fork = None
+        return note
+
+    async def verify(self, verifier: Verifier, data: bytes, at: datetime | date | None) -> Report:
+        """Verify what somebody presented, off the event loop: pictures and bundles take a while."""
+        return await asyncio.to_thread(verifier.verify, data, at=at)
+
+    def verifier(self) -> Verifier:
+        """Give the verifier of ``POST /verify``; made afresh when keys or agencies changed."""
+        trust = self.registry.trust()
+        if self._verifier is None or self._verifier.trust != trust:
+            self._verifier = Verifier(
+                trust,
+                status=self.registry.status,
+                catalogue=self.registry.catalogue,
+                clock=self.registry.clock,
+            )
+        return self._verifier
+
+
+def service_of(request: Request) -> Service:
+    """Find the running service."""
+    service = request.app.state.service
+    assert isinstance(service, Service)  # noqa: S101 - set when the application was made
+    return service
+
+
+def caller_of(request: Request) -> Caller:
+    """Find who calls, by the bearer token. Raises: 401."""
+    scheme, _, token = request.headers.get("authorization", "").partition(" ")
+    if scheme.lower() != "bearer" or not token:
+        raise unauthorised("a bearer token is required")
+    caller = service_of(request).tokens.check(token.strip())
+    if caller is None:
+        raise unauthorised("the token is not valid, or no longer")
+    return caller
+
+
+def require(caller: Caller, *scopes: str) -> None:
+    """Demand one of some scopes. Raises: Forbidden."""
+    if not caller.scopes & set(scopes):
+        raise Forbidden(f"this needs the scope {' or '.join(scopes)}")
+
+
+def require_reading(caller: Caller) -> None:
+    """Demand any scope to read certificates; which ones is decided for each certificate."""
+    prefix = "certificates:read"
+    if not any(scope == prefix or scope.startswith(prefix + ":") for scope in caller.scopes):
+        raise Forbidden("this needs a scope certificates:read or certificates:read:<type>")
+
+
+def check_text(name: str, value: str) -> str:
+    """Check a purpose, matter or operator: 1 to 200 characters, nothing unprintable.
+
+    Raises: InputError.
+    """
+    text = value.strip()
+    if not text or len(text) > MAX_TEXT or not text.isprintable():
+        raise InputError(f"{name} is required: 1 to {MAX_TEXT} printable characters")
+    return text
+
+
+def grounds_of(request: Request) -> tuple[str, str, str]:
+    """Read purpose, matter and operator from the headers, percent-encoded UTF-8.
+
+    Raises: InputError when one is missing.
+    """
+    found = []
+    for name in ("X-Purpose", "X-Matter", "X-Operator"):
+        try:
+            value = unquote(request.headers.get(name, ""), errors="strict")
+        except UnicodeDecodeError as error:
+            raise InputError(f"{name} is not percent-encoded UTF-8") from error
+        found.append(check_text(name, value))
+    return found[0], found[1], found[2]
+
+
+def reading_actor(request: Request) -> Actor:
+    """Find who reads and on what grounds. Raises: 401, Forbidden, InputError."""
+    caller = caller_of(request)
+    require_reading(caller)
+    purpose, matter, operator = grounds_of(request)
+    return caller.actor(operator=operator, purpose=purpose, matter=matter)
+
+
+async def idempotency_of(request: Request) -> Idempotency:
+    """Read the Idempotency-Key; kept as digests only. Raises: InputError without one."""
+    key = request.headers.get("Idempotency-Key", "")
+    if not 1 <= len(key) <= 255 or not key.isprintable():
+        raise InputError("an Idempotency-Key of 1 to 255 characters is required")
+    body = await request.body()
+    return Idempotency(
+        client=caller_of(request).client,
+        route="POST /v1/certificates",
+        key_digest=hashlib.sha256(key.encode()).digest(),
+        body_digest=hashlib.sha256(body).digest(),
+    )
+
+
+async def require_json(request: Request) -> None:
+    """Demand a JSON body. Raises: 415."""
+    kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
+    if kind != "application/json":
+        raise HTTPException(415, "send application/json")
+
+
+ServiceDep = Annotated[Service, Depends(service_of)]
+CallerDep = Annotated[Caller, Depends(caller_of)]
+ReaderDep = Annotated[Actor, Depends(reading_actor)]
+PurposeHeader = Annotated[str, Header(description="What for, percent-encoded UTF-8.")]

@@ -1,0 +1,78 @@
+"""Pieces of the interface description (OpenAPI) that several routes share."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from ecert_api.messages import ProblemShape
+from ecert_api.problems import MEDIA_TYPE
+
+EXAMPLE_ID = (
+    "1.2.156.3005.2.11440114MA00000915905.11440114MA00000915.01M820CVEAENFHZTCYQG0E2KKV.001.C"
+)
+_TITLES = {
+    400: "Malformed, or a purpose is missing.",
+    401: "No token, or not a good one.",
+    403: "The token lacks the scope.",
+    404: "Absent, or not yours to see.",
+    406: "No such representation.",
+    409: "Refused: the operation is not allowed now, the number is taken, or still running.",
+    413: "Too large.",
+    415: "Another media type is needed.",
+    422: "It does not fit its type, or the Idempotency-Key was used with another body.",
+    503: "Not published yet, or the database is busy: ask again.",
+}
+
+
+def problems(*statuses: int) -> dict[int | str, dict[str, Any]]:
+    """Describe the refusals of a route."""
+    return {
+        status: {
+            "description": _TITLES[status],
+            "model": ProblemShape,
+            "content": {MEDIA_TYPE: {"schema": {"$ref": "#/components/schemas/ProblemShape"}}},
+        }
+        for status in statuses
+    }
+
+
+def grounds() -> list[dict[str, Any]]:
+    """Describe the headers that every read needs."""
+    words = {
+        "X-Purpose": ("What for 用途", "%E6%96%BD%E5%B7%A5%E8%AE%B8%E5%8F%AF%E5%AE%A1%E6%89%B9"),
+        "X-Matter": ("For which matter 事项", "%E5%BB%BA%E7%AD%91%E5%B7%A5%E7%A8%8B"),
+        "X-Operator": ("Who, in the department 经办人", "%E6%9D%8E%E5%9B%9B"),
+    }
+    return [
+        {
+            "name": name,
+            "in": "header",
+            "required": True,
+            "description": f"{text}; percent-encoded UTF-8, 1 to 200 characters.",
+            "schema": {
+                "type": "string",
+                "minLength": 1,
+                "maxLength": 200,
+                "pattern": "^[A-Za-z0-9_~.-]+$",
+            },
+            "example": example,
+        }
+        for name, (text, example) in words.items()
+    ]
+
+
+def identifier_path(name: str = "identifier") -> dict[str, Any]:
+    """Describe a certificate's identifier in a path."""
+    return {
+        "name": name,
+        "in": "path",
+        "required": True,
+        "schema": {"type": "string", "minLength": 1, "maxLength": 128},
+        "example": EXAMPLE_ID,
+    }
+
+
+def text_answer(media_type: str, description: str) -> dict[int | str, dict[str, Any]]:
+    """Describe an answer that is not JSON."""
+    content = {media_type: {"schema": {"type": "string"}}}
+    return {200: {"description": description, "content": content}}

@@ -1,0 +1,132 @@
+"""Errors as problem documents (RFC 9457): one table, error class → status and title."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import orjson
+from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from starlette.exceptions import HTTPException
+from starlette.responses import Response
+
+from ecert import errors
+from ecert.errors import EcertError, FieldError
+
+MEDIA_TYPE = "application/problem+json"
+
+PROBLEMS: dict[type[EcertError], tuple[int, str]] = {
+    errors.EcertError: (500, "The registry failed"),
+    errors.InputError: (400, "The request is malformed"),
+    errors.JsonError: (400, "The body is not acceptable JSON"),
+    errors.TooLarge: (413, "The request is too large"),
+    errors.IdentifierError: (422, "An identifier breaks a rule"),
+    errors.DraftError: (422, "The draft does not fit its type"),
+    errors.TypeFolderError: (500, "A certificate type is broken"),
+    errors.TokenError: (400, "The token is malformed"),
+    errors.SealError: (400, "The seal is malformed"),
+    errors.ReceiptError: (400, "The receipt is malformed"),
+    errors.NoteError: (400, "The note is malformed"),
+    errors.IdempotencyMismatch: (422, "The Idempotency-Key was used with another body"),
+    errors.SignatureError: (500, "A stored signature does not hold"),
+    errors.NotFound: (404, "Not found"),
+    errors.Forbidden: (403, "Not allowed"),
+    errors.Refused: (409, "Refused"),
+    errors.TransitionRefused: (409, "The operation is not allowed now"),
+    errors.NotInForce: (409, "It rests on a certificate that is not in force"),
+    errors.NumberTaken: (409, "The number is taken"),
+    errors.CounterFull: (409, "No number is left"),
+    errors.TypeNotIssuable: (409, "The type does not issue"),
+    errors.TypeChanged: (409, "The type was changed after it was used"),
+    errors.AlreadyExists: (409, "It exists already"),
+    errors.StillRunning: (409, "The same request is still running"),
+    errors.SettingFixed: (409, "The setting is fixed"),
+    errors.KeyUnavailable: (503, "A signing key is not available"),
+    errors.HomeError: (503, "The registry is not set up"),
+    errors.ForkGuard: (503, "The log does not sign"),
+    errors.NotPublished: (503, "Not published yet"),
+    errors.StoreBusy: (503, "The database is busy"),
+}
+_STATUS_CODES = {
+    400: "body_malformed",
+    401: "unauthorised",
+    404: "not_found",
+    405: "method_not_allowed",
+    406: "not_acceptable",
+    413: "too_large",
+    415: "media_type_unsupported",
+}
+_RETRY_SECONDS = "1"
+
+
+def problem(
+    status: int,
+    code: str,
+    title: str,
+    detail: str,
+    *,
+    faults: Sequence[FieldError] = (),
+    headers: dict[str, str] | None = None,
+) -> Response:
+    """Write one problem document."""
+    body: dict[str, Any] = {
+        "type": f"urn:ecert:problem:{code}",
+        "title": title,
+        "status": status,
+        "code": code,
+        "detail": detail,
+    }
+    if faults:
+        body["errors"] = [fault.to_json() for fault in faults]
+    return Response(orjson.dumps(body), status, headers, MEDIA_TYPE)
+
+
+def of_error(error: EcertError) -> Response:
+    """Write the problem document of one of our own errors."""
+    kind = next(one for one in type(error).__mro__ if one in PROBLEMS)
+    status, title = PROBLEMS[kind]
+    headers = {"Retry-After": _RETRY_SECONDS} if status == 503 else None
+    return problem(status, error.code, title, error.message, faults=error.errors, headers=headers)
+
+
+def unauthorised(detail: str) -> HTTPException:
+    """Make the refusal of a call without a good token."""
+    return HTTPException(401, detail, {"WWW-Authenticate": "Bearer"})
+
+
+async def _on_error(_request: Request, error: Exception) -> Response:
+    assert isinstance(error, EcertError)  # noqa: S101 - registered for this class only
+    return of_error(error)
+
+
+async def _on_http(_request: Request, error: Exception) -> Response:
+    assert isinstance(error, HTTPException)  # noqa: S101 - registered for this class only
+    if isinstance(error.__cause__, EcertError):  # the strict JSON reader, through FastAPI
+        return of_error(error.__cause__)
+    code = _STATUS_CODES.get(error.status_code, "refused")
+    headers = dict(error.headers or {})
+    title = code.replace("_", " ").capitalize()
+    return problem(error.status_code, code, title, str(error.detail), headers=headers)
+
+
+async def _on_body(_request: Request, error: Exception) -> Response:
+    assert isinstance(error, RequestValidationError)  # noqa: S101 - registered for this class only
+    faults = [_fault(one) for one in error.errors()[:50]]
+    detail = f"{faults[0].pointer or '/'}: {faults[0].en}" if faults else "the request is malformed"
+    return problem(400, "body_malformed", "The request is malformed", detail, faults=faults)
+
+
+def _fault(one: dict[str, Any]) -> FieldError:
+    """Name what is wrong without repeating what was entered."""
+    where, *path = one["loc"]
+    pointer = "".join(f"/{part}" for part in path)
+    place = pointer if where == "body" else f"{where}:{pointer.removeprefix('/')}"
+    return FieldError(place, str(one["type"]), "请求不符合要求", str(one["msg"])[:200])
+
+
+def install(app: FastAPI) -> None:
+    """Make the application answer every error with a problem document."""
+    app.add_exception_handler(EcertError, _on_error)
+    app.add_exception_handler(HTTPException, _on_http)
+    app.add_exception_handler(RequestValidationError, _on_body)

@@ -1,0 +1,192 @@
+"""Public routes, cacheable and without account: types, keys, trust, status, verification."""
+
+from __future__ import annotations
+
+from datetime import date, datetime
+from typing import Annotated, Any
+
+import orjson
+from fastapi import APIRouter, Path, Query, Request, Response
+from starlette.exceptions import HTTPException
+
+from ecert._encoding import parse_rfc3339
+from ecert.errors import InputError, NotFound
+from ecert.registry import SCOPES
+from ecert.status import TTL
+from ecert.verification import MAX_PRESENTED_BYTES
+from ecert_api.deps import ServiceDep
+from ecert_api.documents import problems, text_answer
+from ecert_api.messages import ReportShape
+
+router = APIRouter(tags=["public"])
+OPEN = {"Access-Control-Allow-Origin": "*"}
+PRESENTED = {
+    "application/dc+sd-jwt": {"type": "string"},
+    "text/plain": {"type": "string"},
+    "image/png": {"type": "string", "format": "binary"},
+    "image/jpeg": {"type": "string", "format": "binary"},
+    "application/zip": {"type": "string", "format": "binary"},
+    "application/pdf": {"type": "string", "format": "binary"},
+}
+MAX_VERIFY_BYTES = MAX_PRESENTED_BYTES
+_Slug = Annotated[str, Path(pattern=r"^[a-z][a-z0-9-]*$", max_length=64)]
+_Number = Annotated[int, Path(ge=0, le=2**31 - 1)]
+
+
+def public(value: Any, *, seconds: int) -> Response:
+    """Write JSON that anybody may keep for a while."""
+    headers = {**OPEN, "Cache-Control": f"public, max-age={seconds}"}
+    return Response(orjson.dumps(value), 200, headers, "application/json")
+
+
+@router.get("/types", response_model=dict[str, Any])
+async def types(service: ServiceDep) -> Response:
+    """List the certificate types."""
+    base = service.registry.base
+    items = [
+        {
+            "slug": kind.slug,
+            "version": kind.version,
+            "state": kind.state,
+            "name": dict(kind.name),
+            "vct": kind.vct(base),
+        }
+        for kind in service.registry.catalogue
+    ]
+    return public({"items": items, "next": None}, seconds=300)
+
+
+@router.get("/types/{slug}/v{version}", response_model=dict[str, Any], responses=problems(400, 404))
+async def type_metadata(
+    slug: _Slug, version: Annotated[int, Path(ge=1, le=9999)], service: ServiceDep
+) -> Response:
+    """Give the Type Metadata of one version: what ``vct`` points to, and never changes."""
+    registry = service.registry
+    kind = registry.catalogue.get(slug, version)
+    kept = await service.read(registry.type_metadata, slug, version)
+    if kept is None and kind is None:
+        raise NotFound("there is no such type or version")
+    data = kept if kept is not None else kind.metadata(registry.base) if kind else b""
+    headers = {**OPEN, "Cache-Control": "public, max-age=86400, immutable" if kept else "no-cache"}
+    return Response(data, 200, headers, "application/json")
+
+
+@router.get("/.well-known/jwks.json", response_model=dict[str, Any])
+async def jwks(service: ServiceDep) -> Response:
+    """Give all public signing keys, each with its agency, role and certificate."""
+    return public(service.registry.keys.jwks(), seconds=300)
+
+
+@router.get(
+    "/.well-known/jwt-vc-issuer/agencies/{code}",
+    response_model=dict[str, Any],
+    responses=problems(400, 404),
+)
+async def issuer(
+    code: Annotated[str, Path(pattern=r"^[0-9A-Z]{18}$")], service: ServiceDep
+) -> Response:
+    """Give one agency's keys (SD-JWT VC issuer metadata)."""
+    registry = service.registry
+    await service.read(registry.agency, code)
+    shown = {"issuer": f"{registry.base}/agencies/{code}", "jwks": registry.keys.jwks(code)}
+    return public(shown, seconds=300)
+
+
+@router.get("/.well-known/oauth-authorization-server", response_model=dict[str, Any])
+async def authorization_server(service: ServiceDep) -> Response:
+    """Describe the token endpoint (RFC 8414)."""
+    base = service.registry.base
+    slugs = sorted({kind.slug for kind in service.registry.catalogue})
+    shown = {
+        "issuer": base,
+        "token_endpoint": f"{base}/oauth/token",
+        "grant_types_supported": ["client_credentials"],
+        "response_types_supported": [],
+        "token_endpoint_auth_methods_supported": ["private_key_jwt"],
+        "token_endpoint_auth_signing_alg_values_supported": ["ES256", "EdDSA"],
+        "scopes_supported": [*sorted(SCOPES), *(f"certificates:read:{slug}" for slug in slugs)],
+    }
+    return public(shown, seconds=300)
+
+
+@router.get("/trust.json", response_model=dict[str, Any])
+async def trust(service: ServiceDep) -> Response:
+    """Give the trust file. Whoever fetches it here trusts this connection; better out of band."""
+    found = await service.read(service.registry.trust)
+    return public(found.to_json(), seconds=300)
+
+
+@router.get(
+    "/status/{number}",
+    response_class=Response,
+    responses={
+        **text_answer("application/statuslist+jwt", "A Status List Token."),
+        **problems(400, 404, 503),
+    },
+)
+async def status_list(number: _Number, service: ServiceDep) -> Response:
+    """Give a signed status list (Token Status List)."""
+    return await _status(service, number, is_details=False, media="application/statuslist+jwt")
+
+
+@router.get(
+    "/status/{number}/details",
+    response_class=Response,
+    responses={**text_answer("application/jwt", "A details token."), **problems(400, 404, 503)},
+)
+async def status_details(number: _Number, service: ServiceDep) -> Response:
+    """Give what changed in a list, since when, and the successors."""
+    return await _status(service, number, is_details=True, media="application/jwt")
+
+
+async def _status(service: ServiceDep, number: int, *, is_details: bool, media: str) -> Response:
+    token = await service.read(lambda: service.registry.status.token(number, is_details=is_details))
+    headers = {**OPEN, "Cache-Control": f"public, max-age={TTL}"}
+    return Response(token, 200, headers, media)
+
+
+@router.post(
+    "/verify",
+    response_model=ReportShape,
+    responses=problems(400, 413, 415, 503),
+    openapi_extra={
+        "requestBody": {
+            "required": True,
+            "content": {kind: {"schema": schema} for kind, schema in PRESENTED.items()},
+        }
+    },
+)
+async def verify(
+    request: Request,
+    service: ServiceDep,
+    at: Annotated[
+        str | None,
+        Query(
+            description="An instant (RFC 3339), or a date: the end of that day in Asia/Shanghai.",
+            max_length=40,
+            pattern=r"^\d{4}-\d{2}-\d{2}([Tt ].+)?$",
+            examples=["2026-03-01"],
+        ),
+    ] = None,
+) -> Response:
+    """Verify whatever is presented; 200 for every verdict. Nothing is stored."""
+    kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
+    if kind not in PRESENTED:
+        raise HTTPException(415, f"send one of: {', '.join(PRESENTED)}")
+    moment = None if at is None else _moment(at)
+    data = await request.body()
+    verifier = await service.read(service.verifier)
+    report = await service.verify(verifier, data, moment)
+    return Response(
+        orjson.dumps(report.to_json()),
+        200,
+        {**OPEN, "Cache-Control": "no-store"},
+        "application/json",
+    )
+
+
+def _moment(text: str) -> datetime | date:
+    try:
+        return date.fromisoformat(text) if len(text) == 10 else parse_rfc3339(text)
+    except ValueError as error:
+        raise InputError("at is a date such as 2026-03-01, or an RFC 3339 instant") from error

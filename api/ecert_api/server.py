@@ -1,0 +1,34 @@
+"""Run the service with uvicorn, in one process or several."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import uvicorn
+from fastapi import FastAPI
+
+from ecert.config import open_registry
+from ecert_api.app import create_app
+
+_HOME = "ECERT_HOME"
+
+
+def run(home: Path, *, host: str, port: int, workers: int) -> None:
+    """Serve a registry until stopped."""
+    os.environ[_HOME] = str(home)
+    uvicorn.run(
+        "ecert_api.server:make",
+        factory=True,
+        host=host,
+        port=port,
+        workers=workers,
+        log_level="warning",
+        access_log=False,  # an access log would hold what people asked for
+        server_header=False,
+    )
+
+
+def make() -> FastAPI:
+    """Open the registry of ``$ECERT_HOME`` and make its service: one for each process."""
+    return create_app(open_registry(os.environ[_HOME]))

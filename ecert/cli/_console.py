@@ -1,0 +1,184 @@
+"""What all verbs share: the home, JSON or words, errors, exit codes, progress."""
+
+from __future__ import annotations
+
+import getpass
+import sys
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Any, NoReturn
+
+import orjson
+import typer
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+from ecert.config import default_home, open_registry
+from ecert.errors import EcertError, HomeError
+from ecert.model import Actor
+from ecert.registry import Registry
+
+DONE, REFUSED, USAGE, UNDETERMINED = 0, 1, 2, 3
+MAX_INPUT_BYTES = 64 << 20
+
+app = typer.Typer(
+    name="ecert",
+    help="An electronic licence and certificate registry 电子证照库.",
+    no_args_is_help=True,
+    rich_markup_mode="markdown",
+    pretty_exceptions_enable=False,
+    add_completion=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+words = Console(stderr=True, highlight=False, soft_wrap=True)
+
+Json = Annotated[bool, typer.Option("--json", help="Print one JSON document on standard output.")]
+Identifier = Annotated[
+    str, typer.Argument(metavar="ID", help="The certificate's identifier 证照标识.")
+]
+Output = Annotated[
+    Path | None,
+    typer.Option("-o", "--output", help="Write to this file instead of standard output."),
+]
+Operator = Annotated[
+    str | None, typer.Option(help="Who does it; the system user unless given.", show_default=False)
+]
+Purpose = Annotated[str, typer.Option(help="What for; it goes into the audit trail.")]
+Matter = Annotated[str, typer.Option(help="For which matter 事项; it goes into the audit trail.")]
+
+
+@dataclass
+class _Chosen:
+    home: Path = Path("ecert-home")
+
+
+chosen = _Chosen()
+
+
+@app.callback()
+def choose_home(
+    home: Annotated[
+        Path | None,
+        typer.Option(help="The registry's home; `$ECERT_HOME` or ./ecert-home unless given."),
+    ] = None,
+) -> None:
+    """Choose the registry that the verb works on."""
+    chosen.home = home or default_home()
+
+
+def system_user() -> str:
+    """Name the operator when nobody was named."""
+    try:
+        return getpass.getuser()
+    except (OSError, KeyError):
+        return "unknown"
+
+
+def actor(
+    operator: str | None = None, purpose: str = "registry operation", matter: str = ""
+) -> Actor:
+    """Say who acts at the command line."""
+    return Actor(operator or system_user(), purpose=purpose, matter=matter)
+
+
+@contextmanager
+def opened(*, publishes: bool = False) -> Iterator[Registry]:
+    """Open the registry for one verb; after a write, publish a checkpoint before leaving."""
+    registry = open_registry(chosen.home)
+    try:
+        if registry.is_trial:
+            words.print(
+                "[yellow]trial home 试用: fictional agency, unconfirmed codes, this machine only[/]"
+            )
+        yield registry
+        if publishes:
+            registry.publish()
+    finally:
+        registry.close()
+
+
+def show(value: Any, as_json: bool, lines: Iterable[str]) -> None:
+    """Print one JSON document, or lines for people."""
+    if as_json:
+        print_json(value)
+        return
+    for line in lines:
+        put(line)
+
+
+def print_json(value: Any) -> None:
+    """Print one JSON document on standard output."""
+    sys.stdout.buffer.write(orjson.dumps(value, option=orjson.OPT_INDENT_2) + b"\n")
+    sys.stdout.flush()
+
+
+def put(text: str) -> None:
+    """Print a line for people on standard output."""
+    sys.stdout.write(text + "\n")
+
+
+def deliver(data: bytes, output: Path | None, as_json: bool, name: str) -> None:
+    """Write a result to a file or to standard output; with ``--json`` say where it went."""
+    if output is None:
+        if as_json:
+            print_json({name: data.decode("utf-8", "backslashreplace")})
+        else:
+            sys.stdout.buffer.write(data if data.endswith(b"\n") else data + b"\n")
+            sys.stdout.flush()
+        return
+    output.write_bytes(data)
+    lines = [f"{output} ({len(data)} bytes)"]
+    show({"file": str(output), "bytes": len(data)}, as_json, lines)
+
+
+def read_input(name: str) -> bytes:
+    """Read a file, or standard input for ``-``; bounded. Raises: HomeError when it is not there."""
+    try:
+        if name == "-":
+            data = sys.stdin.buffer.read(MAX_INPUT_BYTES + 1)
+        else:
+            with Path(name).open("rb") as file:
+                data = file.read(MAX_INPUT_BYTES + 1)
+    except OSError as error:
+        raise HomeError(f"cannot read {name}: {error.strerror}") from error
+    if len(data) > MAX_INPUT_BYTES:
+        raise HomeError(f"{name} is larger than {MAX_INPUT_BYTES >> 20} MB")
+    return data
+
+
+@contextmanager
+def progress(title: str) -> Iterator[Callable[[int, int], None]]:
+    """Show a bar on a terminal while long work runs; nothing elsewhere."""
+    columns = (
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeRemainingColumn(),
+    )
+    with Progress(*columns, console=words, disable=not words.is_terminal) as bar:
+        task = bar.add_task(title, total=None)
+        yield lambda done, total: bar.update(task, completed=done, total=total)
+
+
+def fail(error: EcertError, as_json: bool) -> NoReturn:
+    """Say what went wrong and leave: 1 refused, 2 wrong usage."""
+    if as_json:
+        errors = [one.to_json() for one in error.errors]
+        print_json({"code": error.code, "detail": error.message, "errors": errors})
+    words.print(f"[red]{error.code}[/]: ", end="")
+    words.print(error.message, markup=False)
+    for one in error.errors:
+        words.print(f"  {one.pointer or '/'}  {one.zh} · {one.en}  ({one.rule})", markup=False)
+    raise SystemExit(USAGE if isinstance(error, HomeError) else REFUSED)
+
+
+def main() -> None:
+    """Run the command line."""
+    try:
+        app()
+    except EcertError as error:
+        fail(error, "--json" in sys.argv)
+    except OSError as error:
+        fail(HomeError(f"{error.filename or 'file'}: {error.strerror}"), "--json" in sys.argv)

@@ -1,0 +1,229 @@
+"""Issuing and reading certificates."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Annotated, Any
+
+import typer
+
+from ecert._encoding import parse_json, rfc3339
+from ecert.cli._console import (
+    Identifier,
+    Json,
+    Matter,
+    Operator,
+    Output,
+    Purpose,
+    actor,
+    app,
+    deliver,
+    opened,
+    read_input,
+    show,
+)
+from ecert.model import Status
+from ecert.qr import to_png, to_terminal
+from ecert.registry import Query
+
+
+@app.command()
+def issue(
+    slug: Annotated[str, typer.Argument(metavar="TYPE", help="Slug, such as construction-permit.")],
+    draft: Annotated[
+        str, typer.Argument(metavar="DRAFT.json", help="The draft, or - for standard input.")
+    ],
+    agency: Annotated[
+        str | None, typer.Option(help="Issuing agency; required when there are several.")
+    ] = None,
+    operator: Operator = None,
+    as_json: Json = False,
+) -> None:
+    """Issue a certificate from a draft; prints its identifier and number.
+
+    Example: `ecert issue construction-permit draft.json`
+    """
+    content = parse_json(read_input(draft))
+    with opened(publishes=True) as registry:
+        issued = registry.issue(slug, content, by=actor(operator), agency=agency)
+    show(issued.to_json(), as_json, describe(issued.to_json(), brief=True))
+
+
+def describe(shown: dict[str, Any], *, brief: bool = False) -> Iterator[str]:
+    """Describe a certificate for people, line by line."""
+    yield shown["id"]
+    yield shown["number"] + (f"  {shown['local_number']}" if shown["local_number"] else "")
+    for warning in shown["warnings"]:
+        yield f"! {warning['reason']['zh']} · {warning['reason']['en']}"
+    if brief:
+        return
+    yield f"{shown['type']['name']['zh']}  {shown['issuer']['name']}  {shown['issued_on']}"
+    yield f"{shown['status']}  {shown['valid_from']} – {shown['valid_to'] or '长期'}"
+    for holder in shown["holders"]:
+        yield f"  {holder['name']}  {holder['code']}"
+    for name, value in shown["fields"].items():
+        yield f"  {name}: {value}"
+
+
+@app.command("show")
+def show_certificate(
+    identifier: Identifier,
+    purpose: Purpose = "registry operation",
+    matter: Matter = "",
+    operator: Operator = None,
+    as_json: Json = False,
+) -> None:
+    """Show a certificate with its present status.
+
+    Example: `ecert show ID --json`
+    """
+    with opened() as registry:
+        record = registry.show(identifier, by=actor(operator, purpose, matter)).to_json()
+    show(record, as_json, describe(record))
+
+
+@app.command()
+def find(
+    holder: Annotated[
+        str | None,
+        typer.Option(
+            help="Holder's code; - reads it from standard input, so that it stays out of the shell's history."
+        ),
+    ] = None,
+    project: Annotated[str | None, typer.Option(help="Project code 项目代码.")] = None,
+    slug: Annotated[
+        str | None, typer.Option("--type", help="Type, such as construction-permit.")
+    ] = None,
+    number: Annotated[str | None, typer.Option(help="Printed number.")] = None,
+    status: Annotated[Status | None, typer.Option(help="Present status.")] = None,
+    limit: Annotated[int, typer.Option(min=1, max=100, help="How many a page.")] = 20,
+    after: Annotated[int | None, typer.Option(help="Continue after this cursor.")] = None,
+    purpose: Purpose = "registry operation",
+    matter: Matter = "",
+    operator: Operator = None,
+    as_json: Json = False,
+) -> None:
+    """Find certificates by holder, project, type, number or status.
+
+    Example: `echo 91440114MA00000151 | ecert find --holder -`
+    """
+    code = read_input("-").decode("utf-8", "replace").strip() if holder == "-" else holder
+    query = Query(code, project, slug, number, status)
+    with opened() as registry:
+        page = registry.find(query, by=actor(operator, purpose, matter), after=after, limit=limit)
+    items = [record.to_json() for record in page.records]
+    show({"items": items, "next": page.after}, as_json, _list(items, page.after))
+
+
+def _list(items: list[dict[str, Any]], after: int | None) -> Iterator[str]:
+    for item in items:
+        yield f"{item['id']}  {item['status']:10} {item['number']}"
+    if after is not None:
+        yield f"… more: --after {after}"
+    if not items:
+        yield "none"
+
+
+@app.command()
+def history(
+    identifier: Identifier,
+    purpose: Purpose = "registry operation",
+    matter: Matter = "",
+    operator: Operator = None,
+    as_json: Json = False,
+) -> None:
+    """List what was done to a certificate since it was issued, each a signed statement.
+
+    Example: `ecert history ID`
+    """
+    with opened() as registry:
+        events = registry.history(identifier, by=actor(operator, purpose, matter))
+    items = [event.to_json() for event in events]
+    lines = [
+        f"{rfc3339(one.at)}  {one.operation}  → {one.status}  {one.reason} ({one.basis}) {one.operator}"
+        for one in events
+    ]
+    show({"items": items, "next": None}, as_json, lines or ["nothing since the issue"])
+
+
+@app.command("credential")
+def credential_of(
+    identifier: Identifier,
+    output: Output = None,
+    disclose: Annotated[
+        list[str] | None,
+        typer.Option(help="Disclose only these, such as fields.project_name; may be repeated."),
+    ] = None,
+    purpose: Purpose = "registry operation",
+    matter: Matter = "",
+    operator: Operator = None,
+    as_json: Json = False,
+) -> None:
+    """Give the signed credential (SD-JWT VC), whole or with chosen disclosures.
+
+    Example: `ecert credential ID --disclose fields.project_name -o permit.sd-jwt`
+    """
+    by = actor(operator, purpose, matter)
+    with opened() as registry:
+        if disclose:
+            text = registry.present(identifier, disclose, by=by)
+        else:
+            text = registry.show(identifier, by=by, action="credential").credential
+    deliver(text.encode(), output, as_json, "credential")
+
+
+@app.command()
+def receipt(
+    identifier: Identifier,
+    output: Output = None,
+    purpose: Purpose = "registry operation",
+    matter: Matter = "",
+    operator: Operator = None,
+    as_json: Json = False,
+) -> None:
+    """Give the proof that a certificate is in the log (C2SP tlog-proof).
+
+    Example: `ecert receipt ID -o permit.tlog-proof`
+    """
+    with opened() as registry:
+        found = registry.receipt(identifier, by=actor(operator, purpose, matter))
+    deliver(str(found).encode(), output, as_json, "receipt")
+
+
+@app.command()
+def evidence(
+    identifier: Identifier,
+    output: Output,
+    purpose: Purpose = "registry operation",
+    matter: Matter = "",
+    operator: Operator = None,
+    as_json: Json = False,
+) -> None:
+    """Give everything that proves a certificate, as one ZIP that verifies offline.
+
+    Example: `ecert evidence ID -o evidence.zip`
+    """
+    with opened() as registry:
+        data = registry.evidence(identifier, by=actor(operator, purpose, matter))
+    deliver(data, output, as_json, "evidence")
+
+
+@app.command()
+def qr(
+    identifier: Identifier,
+    output: Output = None,
+    purpose: Purpose = "registry operation",
+    matter: Matter = "",
+    operator: Operator = None,
+    as_json: Json = False,
+) -> None:
+    """Draw a certificate's QR code: a PNG with -o, else in the terminal.
+
+    Example: `ecert qr ID -o permit.png`
+    """
+    with opened() as registry:
+        seal = registry.show(identifier, by=actor(operator, purpose, matter), action="qr").seal
+    if output is None:
+        show({"seal": seal}, as_json, [to_terminal(seal)])
+    else:
+        deliver(to_png(seal), output, as_json, "qr")

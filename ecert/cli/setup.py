@@ -1,0 +1,247 @@
+"""Setting a registry up: init, agencies, types, clients."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from ecert._encoding import parse_json
+from ecert.catalogue import (
+    Catalogue,
+    CertificateType,
+    built_in_root,
+    check_draft,
+    load_catalogue,
+    load_type,
+)
+from ecert.cli._console import (
+    Json,
+    actor,
+    app,
+    chosen,
+    opened,
+    print_json,
+    read_input,
+    show,
+    words,
+)
+from ecert.config import Plan, init_registry, is_plain_secret
+from ecert.errors import HomeError
+from ecert.model import DEFAULT_ZONE, Agency
+from ecert.registry import Registry
+
+agency_app = typer.Typer(help="Agencies 机构: departments that issue or use certificates.")
+type_app = typer.Typer(help="Certificate types 证照类型.")
+client_app = typer.Typer(help="Clients 接入系统: departments' systems that call over HTTP.")
+app.add_typer(agency_app, name="agency")
+app.add_typer(type_app, name="type")
+app.add_typer(client_app, name="client")
+
+
+@app.command()
+def init(
+    url: Annotated[
+        str | None,
+        typer.Option(help="The registry's address, https://HOST; fixed after the first issue."),
+    ] = None,
+    agency: Annotated[
+        tuple[str, str] | None,
+        typer.Option(help="The first agency: CODE NAME.", metavar="CODE NAME"),
+    ] = None,
+    division: Annotated[str, typer.Option(help="The first agency's division code.")] = "440114",
+    database: Annotated[
+        str, typer.Option(help="sqlite:///FILE in the home, or postgresql://…")
+    ] = "sqlite:///ecert.db",
+    as_json: Json = False,
+) -> None:
+    """Make a registry: home, database, keys, first agency. Without --url a trial home.
+
+    Example: `ecert --home ./huadu init --url https://zz.example.gov.cn --agency CODE NAME`
+    """
+    first = None if agency is None else Agency(agency[0], agency[1], division)
+    registry = init_registry(chosen.home, Plan(url, first, database))
+    agencies = [one.to_json() for one in registry.agencies()]
+    made = {
+        "home": str(chosen.home),
+        "base_url": registry.base,
+        "origin": registry.origin,
+        "trial": registry.is_trial,
+        "agencies": agencies,
+    }
+    show(made, as_json, _made(registry))
+    if is_plain_secret(chosen.home):
+        words.print(
+            "The keys are encrypted under [bold]passphrase[/] beside them (0600). That protects a copied "
+            "keys/ folder and nothing else; set ECERT_PASSPHRASE before init to keep it elsewhere."
+        )
+    registry.close()
+
+
+def _made(registry: Registry) -> Iterator[str]:
+    yield f"registry  {chosen.home}"
+    yield f"address   {registry.base}" + ("  (trial)" if registry.is_trial else "")
+    yield f"log       {registry.origin}"
+    for agency in registry.agencies():
+        yield f"agency    {agency.code}  {agency.name}"
+
+
+@agency_app.command("add")
+def agency_add(
+    code: Annotated[str, typer.Argument(help="Unified social credit code 统一社会信用代码.")],
+    name: Annotated[str, typer.Argument(help="Name as printed on certificates.")],
+    division: Annotated[str, typer.Option(help="Division code 行政区划代码, six digits.")],
+    parent: Annotated[str | None, typer.Option(help="Credit code of the agency above it.")] = None,
+    short_name: Annotated[
+        str | None, typer.Option(help="For local numbers, such as 穗规划资源.")
+    ] = None,
+    time_zone: Annotated[str, typer.Option(help="For its civil dates.")] = DEFAULT_ZONE,
+    csr: Annotated[
+        Path | None,
+        typer.Option(
+            help="Write a certificate request here; the agency brings its own certificate."
+        ),
+    ] = None,
+    as_json: Json = False,
+) -> None:
+    """Register an agency and make its signing key.
+
+    Example: `ecert agency add 11440114MA00000928 花都区住建局 --division 440114`
+    """
+    agency = Agency(code, name, division, parent, short_name, time_zone)
+    with opened() as registry:
+        request = registry.add_agency(agency, by=actor(), brings_certificate=csr is not None)
+    if csr is not None and request is not None:
+        csr.write_bytes(request)
+        words.print(f"Then: ecert keys new --agency {code} --certificate CHAIN.pem")
+    show(agency.to_json(), as_json, [f"{agency.code}  {agency.name}"])
+
+
+@agency_app.command("list")
+def agency_list(as_json: Json = False) -> None:
+    """List the agencies.
+
+    Example: `ecert agency list --json`
+    """
+    with opened() as registry:
+        agencies = registry.agencies()
+    items = {"items": [one.to_json() for one in agencies], "next": None}
+    show(items, as_json, [f"{one.code}  {one.name}" for one in agencies])
+
+
+@type_app.command("list")
+def type_list(as_json: Json = False) -> None:
+    """List the certificate types that this registry knows.
+
+    Example: `ecert type list`
+    """
+    catalogue = load_catalogue_of_home()
+    kinds = list(catalogue)
+    items = {"items": [_summary(kind) for kind in kinds], "next": None}
+    show(items, as_json, _list(kinds))
+
+
+def load_catalogue_of_home() -> Catalogue:
+    """Load the shipped types, and the home's own if there is a home."""
+    return load_catalogue(built_in_root(), chosen.home / "types")
+
+
+def _summary(kind: CertificateType) -> dict[str, Any]:
+    return {
+        "slug": kind.slug,
+        "version": kind.version,
+        "state": kind.state,
+        "name": dict(kind.name),
+        "code": dict(kind.definition["code"]),
+    }
+
+
+def _list(kinds: list[CertificateType]) -> Iterator[str]:
+    for kind in kinds:
+        mark = "confirmed" if kind.is_confirmed else "provisional"
+        yield f"{kind.slug:36} v{kind.version}  {kind.state:10} {mark:12} {kind.name['zh']}"
+
+
+@type_app.command("show")
+def type_show(
+    slug: Annotated[str, typer.Argument(metavar="TYPE", help="Slug, such as construction-permit.")],
+    example: Annotated[bool, typer.Option(help="Print only the example draft.")] = False,
+    as_json: Json = False,
+) -> None:
+    """Show a type: its definition, the schema of its fields, and an example draft.
+
+    Example: `ecert type show construction-permit --example > draft.json`
+    """
+    kind = load_catalogue_of_home().newest(slug)
+    if example:
+        print_json(dict(kind.example))
+        return
+    whole = {
+        "type": dict(kind.definition),
+        "schema": dict(kind.schema),
+        "example": dict(kind.example),
+    }
+    show(whole, as_json, _describe(kind))
+
+
+def _describe(kind: CertificateType) -> Iterator[str]:
+    yield f"{kind.name['zh']} · {kind.name['en']}  ({kind.slug} v{kind.version}, {kind.state})"
+    labels, required = kind.definition.get("labels", {}), kind.schema.get("required", ())
+    for name in kind.schema["properties"]:
+        label = labels.get(name, {})
+        mark = "*" if name in required else " "
+        yield f" {mark} {name:28} {label.get('zh', '')} · {label.get('en', '')}"
+    yield f" * required. Example draft: ecert type show {kind.slug} --example"
+
+
+@type_app.command("check")
+def type_check(
+    folder: Annotated[Path, typer.Argument(metavar="DIR", help="A <slug>/v<n> folder.")],
+    as_json: Json = False,
+) -> None:
+    """Check a type folder: its files, that they agree, and that its example fits.
+
+    Example: `ecert type check my-types/site-permit/v1`
+    """
+    kind = load_type(folder)
+    check_draft(kind, dict(kind.example))
+    show(_summary(kind), as_json, [f"{folder}: good ({kind.slug} v{kind.version})"])
+
+
+@client_app.command("add")
+def client_add(
+    name: Annotated[str, typer.Argument(help="What the system is called.")],
+    agency: Annotated[str, typer.Option(help="Credit code of the agency it belongs to.")],
+    scope: Annotated[list[str], typer.Option(help="A scope; may be given several times.")],
+    jwk: Annotated[str, typer.Option(help="File with its public key as a JWK, or -.")],
+    as_json: Json = False,
+) -> None:
+    """Register a department's system by its public key; prints its client identifier.
+
+    Example: `ecert client add 施工许可审批系统 --agency CODE --scope certificates:read --jwk key.json`
+    """
+    key = parse_json(read_input(jwk))
+    if not isinstance(key, dict):
+        raise HomeError("the file holds no JWK")
+    with opened() as registry:
+        client = registry.add_client(name, agency=agency, scopes=scope, jwk=key, by=actor())
+    made = {"id": client.id, "name": name, "agency": agency, "scopes": sorted(client.scopes)}
+    show(made, as_json, [client.id])
+
+
+@client_app.command("list")
+def client_list(as_json: Json = False) -> None:
+    """List the registered clients.
+
+    Example: `ecert client list`
+    """
+    with opened() as registry:
+        clients = registry.clients()
+    rows = [
+        {"id": one.id, "name": one.name, "agency": one.agency, "scopes": sorted(one.scopes)}
+        for one in clients
+    ]
+    lines = [f"{row['id']}  {row['agency']}  {row['name']}" for row in rows]
+    show({"items": rows, "next": None}, as_json, lines)

