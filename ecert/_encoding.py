@@ -35,7 +35,7 @@ _FROM_URL = bytes.maketrans(b"-_+/=", b"+/!!!")  # what base64url lacks becomes 
 
 def b64url(data: bytes) -> str:
     """Write bytes as base64url without padding (RFC 7515 §2)."""
-    return binascii.b2a_base64(data, newline=False).translate(_TO_URL).rstrip(b"=").decode("ascii")
+    return binascii.b2a_base64(data).translate(_TO_URL, b"=\n").decode("ascii")
 
 
 def parse_b64url(text: str | bytes) -> bytes:

@@ -11,6 +11,7 @@ import re
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import date
+from functools import lru_cache
 from typing import NoReturn
 
 from stdnum.cn import uscc
@@ -35,6 +36,7 @@ def _refuse(rule: str, zh: str, en: str) -> NoReturn:
     raise IdentifierError(rule, zh, en)
 
 
+@lru_cache(maxsize=4096)  # the same few agencies and enterprises come again and again
 def check_credit_code(code: str) -> str:
     """Check a unified social credit code 统一社会信用代码 (GB 32100, 18 characters); return it.
 

@@ -293,35 +293,46 @@ def _refused_foundation(place: int, rule: str, zh: str, en: str) -> NotInForce:
 def _mint_numbers(tx: Transaction, _desk: Desk, works: list[_Work], _now: datetime) -> None:
     """Give every new certificate its number, and its local one where the type has a pattern."""
     brought: set[tuple[str, str, str]] = set()
-    minted: dict[tuple[str, str], list[_Work]] = {}
+    unnumbered: list[_Work] = []
 
     def check(work: _Work) -> None:
         order = work.order
         if order.succession is not None:
             return
-        if order.draft.number is not None:
-            key = order.agency.code, order.kind.slug, order.draft.number
-            if key in brought or tx.is_number_taken(*key):
-                raise NumberTaken("another current certificate of this type has the number")
-            brought.add(key)
-            work.number = order.draft.number
-        else:
-            _queue(minted, order.kind.number, work)
         work.local_number = order.draft.local_number
+        if order.draft.number is None:
+            unnumbered.append(work)
+            return
+        key = order.agency.code, order.kind.slug, order.draft.number
+        if key in brought or tx.is_number_taken(*key):
+            raise NumberTaken("another current certificate of this type has the number")
+        brought.add(key)
+        work.number = order.draft.number
 
     _each(check, works)
-    for (slug, prefix), group in minted.items():
-        _mint(tx, f"{slug}|{prefix}", group, slug)
-    _mint_local(tx, [work for work in works if work.error is None])
+    for counter, group in _by_prefix(unnumbered, lambda kind: kind.number).items():
+        _mint(tx, counter, group)
+    local = [work for work in works if not work.order.succession and not work.local_number]
+    for counter, group in _by_prefix(local, lambda kind: kind.local_number).items():
+        _mint_local(tx, "local|" + counter, group)
 
 
-def _queue(minted: dict[tuple[str, str], list[_Work]], pattern: NumberPattern, work: _Work) -> None:
-    prefix = pattern.prefix(work.order.agency, work.issued_on)
-    minted.setdefault((work.order.kind.slug, prefix), []).append(work)
+def _by_prefix(
+    works: list[_Work], pattern_of: Callable[[CertificateType], NumberPattern | None]
+) -> dict[str, list[_Work]]:
+    """Group works by the counter their number comes from: the pattern's prefix."""
+    groups: dict[str, list[_Work]] = {}
+    for work in works:
+        order, pattern = work.order, pattern_of(work.order.kind)
+        if work.error is None and pattern is not None and pattern.is_usable_by(order.agency):
+            counter = f"{order.kind.slug}|{pattern.prefix(order.agency, work.issued_on)}"
+            groups.setdefault(counter, []).append(work)
+    return groups
 
 
-def _mint(tx: Transaction, counter: str, group: list[_Work], slug: str) -> None:
+def _mint(tx: Transaction, counter: str, group: list[_Work]) -> None:
     """Give numbers to a group that shares a prefix, skipping numbers that are taken."""
+    slug, _, prefix = counter.partition("|")
     waiting = list(group)
     for _ in range(_ROUNDS_OF_NUMBERS):
         first = tx.take_numbers(counter, len(waiting))
@@ -333,7 +344,7 @@ def _mint(tx: Transaction, counter: str, group: list[_Work], slug: str) -> None:
         again = []
         for work, number in zip(waiting, made, strict=True):
             if number is None:
-                work.error = CounterFull(f"no number is left under {counter.partition('|')[2]}")
+                work.error = CounterFull(f"no number is left under {prefix}")
             elif number in taken:
                 again.append(work)
             else:
@@ -345,15 +356,12 @@ def _mint(tx: Transaction, counter: str, group: list[_Work], slug: str) -> None:
         work.error = CounterFull("too many numbers in a row are taken")
 
 
-def _mint_local(tx: Transaction, works: list[_Work]) -> None:
-    for work in works:
-        order, pattern = work.order, work.order.kind.local_number
-        if order.succession or work.local_number or pattern is None:
-            continue
-        if pattern.is_usable_by(order.agency):
-            counter = f"{order.kind.slug}|local|{pattern.prefix(order.agency, work.issued_on)}"
-            serial = tx.take_numbers(counter, 1)
-            work.local_number = pattern.make(order.agency, work.issued_on, serial)
+def _mint_local(tx: Transaction, counter: str, group: list[_Work]) -> None:
+    first = tx.take_numbers(counter, len(group))
+    for place, work in enumerate(group):
+        pattern = work.order.kind.local_number
+        assert pattern is not None  # noqa: S101 - grouped by it
+        work.local_number = pattern.make(work.order.agency, work.issued_on, first + place)
 
 
 def _take_over(tx: Transaction, _desk: Desk, works: list[_Work], now: datetime) -> None:
@@ -403,10 +411,11 @@ def _make(desk: Desk, work: _Work, now: datetime) -> None:
         randomness=desk.randomness,
     )
     signed = credential.sign(prepared, key.signer, key.chain)
+    digest = signed.digest
     seconds = certificate.validity.seconds(zone)
     claims = seal_claims(
         certificate,
-        digest=signed.digest,
+        digest=digest,
         status=(status.index, status.uri),
         seconds=seconds,
         masks=order.kind.masks,
@@ -426,7 +435,7 @@ def _make(desk: Desk, work: _Work, now: datetime) -> None:
         log_index=-1,
         status_list=work.place[0],
         status_index=work.place[1],
-        digest=signed.digest,
+        digest=digest,
         credential=signed.text,
         seal=sign_seal(claims, key.signer, desk.base),
         warnings=order.draft.warnings,

@@ -60,6 +60,7 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
     service: Service = app.state.service
     gc.collect()
     gc.freeze()  # what is there now stays: collecting it again and again costs the slowest answers
+    gc.set_threshold(50_000, 20, 100)
     publishing = asyncio.create_task(_publish_for_ever(service))
     yield
     publishing.cancel()

@@ -6,6 +6,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import date, timedelta
+from functools import lru_cache
 from importlib.resources.abc import Traversable
 from pathlib import Path
 from typing import Any
@@ -121,16 +122,13 @@ class NumberPattern:
 
     def prefix(self, agency: Agency, issued_on: date) -> str:
         """Give the part before the serial: the counter belongs to it."""
-        head, _, _ = _SERIAL.split(self.template)
-        return _fill(head, agency, issued_on)
+        return _parts(self.template, agency, issued_on)[0]
 
     def make(self, agency: Agency, issued_on: date, serial: int) -> str | None:
         """Write a number; None when the serial no longer fits the width."""
-        head, width, tail = _SERIAL.split(self.template)
-        digits = str(serial).zfill(int(width or 1))
-        if width and len(digits) > int(width):
-            return None
-        return _fill(head, agency, issued_on) + digits + _fill(tail, agency, issued_on)
+        head, width, tail = _parts(self.template, agency, issued_on)
+        digits = str(serial).zfill(width)
+        return None if width and len(digits) > width else head + digits + tail
 
     def is_usable_by(self, agency: Agency) -> bool:
         """Tell whether the agency has all that the template names (its short name may be missing)."""
@@ -139,6 +137,13 @@ class NumberPattern:
     def fits(self, number: str) -> bool:
         """Tell whether a number that an agency brings has an accepted form."""
         return self.pattern is None or bool(self.pattern.fullmatch(number))
+
+
+@lru_cache(maxsize=4096)
+def _parts(template: str, agency: Agency, issued_on: date) -> tuple[str, int, str]:
+    """Fill a template in around its serial: what stands before, the width, what stands after."""
+    head, width, tail = _SERIAL.split(template)
+    return _fill(head, agency, issued_on), int(width or 0), _fill(tail, agency, issued_on)
 
 
 def _fill(text: str, agency: Agency, issued_on: date) -> str:

@@ -153,15 +153,7 @@ class Registry:
 
     def agency(self, code: str | None) -> Agency:
         """Find an agency; None means the only one. Raises: InputError, NotFound."""
-        agencies = self.agencies()
-        if code is None:
-            if len(agencies) != 1:
-                raise InputError("there are several agencies: say which one")
-            return agencies[0]
-        for agency in agencies:
-            if agency.code == code:
-                return agency
-        raise NotFound("this agency is not registered")
+        return _pick(self.agencies(), code)
 
     def add_client(
         self, name: str, *, agency: str, scopes: Iterable[str], jwk: Mapping[str, Any], by: Actor
@@ -257,7 +249,8 @@ class Registry:
 
     def issue_many(self, requests: Sequence[IssueRequest]) -> list[Issued | EcertError]:
         """Issue many certificates in one transaction; each request gets its result or refusal."""
-        prepared = [self._order(request) for request in requests]
+        agencies = self.agencies()
+        prepared = [self._order(request, agencies) for request in requests]
         orders = [order for order in prepared if isinstance(order, Order)]
         refused = [
             audit.AuditEntry("issue", request.by, error.code, details={"type": request.slug[:64]})
@@ -268,22 +261,14 @@ class Registry:
         results = iter(issuance.issue_many(self.desk, orders))
         return [order if isinstance(order, EcertError) else next(results) for order in prepared]
 
-    def _order(self, request: IssueRequest) -> Order | EcertError:
+    def _order(self, request: IssueRequest, agencies: list[Agency]) -> Order | EcertError:
         try:
             kind = self.catalogue.newest(request.slug)
-            agency = self._acting_agency(request.agency, request.by)
+            agency = _pick(agencies, _acting_for(request.agency, request.by))
             draft = check_draft(kind, request.draft)
         except EcertError as error:
             return error
         return Order(kind, draft, agency, request.by, request.idempotency)
-
-    def _acting_agency(self, code: str | None, by: Actor) -> Agency:
-        """Find for whom an actor acts: over HTTP that is its own agency and no other."""
-        if by.scopes is not None:
-            if code not in {None, by.agency}:
-                raise Forbidden("a client issues for its own agency only")
-            code = by.agency
-        return self.agency(code)
 
     def operate(
         self,
@@ -547,6 +532,26 @@ class IssueRequest:
     by: Actor
     agency: str | None = None
     idempotency: Idempotency | None = None
+
+
+def _pick(agencies: list[Agency], code: str | None) -> Agency:
+    if code is None:
+        if len(agencies) != 1:
+            raise InputError("there is not exactly one agency: say which one")
+        return agencies[0]
+    for agency in agencies:
+        if agency.code == code:
+            return agency
+    raise NotFound("this agency is not registered")
+
+
+def _acting_for(code: str | None, by: Actor) -> str | None:
+    """Find for whom an actor acts: over HTTP that is its own agency and no other."""
+    if by.scopes is None:
+        return code
+    if code not in {None, by.agency}:
+        raise Forbidden("a client issues for its own agency only")
+    return by.agency
 
 
 def _check_basis(basis: Basis) -> None:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import orjson
-from sqlalchemy import Connection, Row, Select, and_, func, or_, select
+from sqlalchemy import Connection, Row, Select, and_, bindparam, func, or_, select
 
 from ecert._encoding import instant
 from ecert.merkle import Edge, node_hash, parse_edge
@@ -95,6 +95,16 @@ _RECORD = (
 )
 
 
+# Laid out once: building a statement costs more than running it.
+_BY_ID = select(*_RECORD).where(t.certificates.c.id == bindparam("id"))
+_FINGERPRINT = select(
+    func.count().label("rows"), func.coalesce(func.sum(t.certificates.c.changes), 0).label("sum")
+).where(t.certificates.c.status_list == bindparam("list"), t.HAS_CHANGED)
+_STATUSES = select(*_STATUS_ONLY).where(
+    t.certificates.c.id.in_(bindparam("identifiers", expanding=True))
+)
+
+
 def split_ders(data: bytes) -> tuple[bytes, ...]:
     """Cut concatenated DER certificates apart: each says its own length."""
     found = []
@@ -177,7 +187,7 @@ class Reading:
 
     def record(self, identifier: str) -> Record | None:
         """Find a certificate by its identifier; its status is the stored one."""
-        row = self._one(select(*_RECORD).where(t.certificates.c.id == identifier))
+        row = self.connection.execute(_BY_ID, {"id": identifier}).one_or_none()
         return None if row is None else _record(row)
 
     def find(
@@ -197,8 +207,8 @@ class Reading:
 
     def statuses(self, identifiers: Iterable[str]) -> dict[str, tuple[Status, int | None]]:
         """Give the stored status and ``exp`` of several certificates."""
-        query = select(*_STATUS_ONLY).where(t.certificates.c.id.in_(list(identifiers)))
-        return {row.id: (Status(row.status), row.exp) for row in self._all(query)}
+        rows = self.connection.execute(_STATUSES, {"identifiers": list(identifiers)})
+        return {row.id: (Status(row.status), row.exp) for row in rows}
 
     def resting_on(self, identifier: str) -> list[str]:
         """List the certificates that rest on one."""
@@ -243,7 +253,7 @@ class Reading:
         """Give what is said of every index of a list that ever changed."""
         c = t.certificates.c
         query = select(c.status_index, c.status, c.since, c.changes, c.superseded_by)
-        rows = self._all(query.where(c.status_list == number, c.changes > 0))
+        rows = self._all(query.where(c.status_list == number, t.HAS_CHANGED))
         return {
             row.status_index: Detail(Status(row.status), row.since, row.changes, row.superseded_by)
             for row in rows
@@ -251,11 +261,7 @@ class Reading:
 
     def status_fingerprint(self, number: int) -> tuple[int, int]:
         """Give two numbers that differ whenever the list differs: changed rows, and changes."""
-        c = t.certificates.c
-        query = select(
-            func.count().label("rows"), func.coalesce(func.sum(c.changes), 0).label("sum")
-        )
-        row = self._all(query.where(c.status_list == number, c.changes > 0))[0]
+        row = self.connection.execute(_FINGERPRINT, {"list": number}).one()
         return int(row.rows), int(row.sum)
 
     # -- log ------------------------------------------------------------------------------------

@@ -9,6 +9,7 @@ from __future__ import annotations
 from sqlalchemy import (
     BigInteger,
     Column,
+    Dialect,
     ForeignKey,
     Index,
     Integer,
@@ -22,6 +23,19 @@ from sqlalchemy import (
     UniqueConstraint,
     text,
 )
+
+
+class Blob(LargeBinary):
+    """Bytes as the drivers take and give them: both know the type, so nothing is wrapped."""
+
+    cache_ok = True
+
+    def bind_processor(self, dialect: Dialect) -> None:
+        """Hand bytes over as they are."""
+
+    def result_processor(self, dialect: Dialect, coltype: object) -> None:
+        """Take bytes as they come."""
+
 
 metadata = MetaData(
     naming_convention={
@@ -58,10 +72,10 @@ keys = Table(
     Column("role", String(16), nullable=False),
     Column("agency", ForeignKey("agencies.code")),
     Column("uri", Text, nullable=False),
-    Column("public", LargeBinary, nullable=False),  # SubjectPublicKeyInfo, DER
-    Column("certificate", LargeBinary),  # DER, without its chain
-    Column("chain", LargeBinary),  # intermediate certificates, DER after DER
-    Column("anchor", LargeBinary),  # DER
+    Column("public", Blob, nullable=False),  # SubjectPublicKeyInfo, DER
+    Column("certificate", Blob),  # DER, without its chain
+    Column("chain", Blob),  # intermediate certificates, DER after DER
+    Column("anchor", Blob),  # DER
     Column("state", String(16), nullable=False),  # pending, active, retired, compromised
     Column("created_at", BigInteger, nullable=False),
     Column("retired_at", BigInteger),
@@ -76,10 +90,12 @@ types = Table(
     Column("slug", String(64), nullable=False),
     Column("version", Integer, nullable=False),
     Column("digest", String(43), nullable=False),
-    Column("metadata", LargeBinary, nullable=False),
+    Column("metadata", Blob, nullable=False),
     Column("created_at", BigInteger, nullable=False),
     PrimaryKeyConstraint("slug", "version"),
 )
+
+HAS_CHANGED = text("changes > 0")  # the very words of the partial index, or it is not used
 
 certificates = Table(
     "certificates",
@@ -100,9 +116,9 @@ certificates = Table(
     Column("status_list", Integer, nullable=False),
     Column("status_index", Integer, nullable=False),
     Column("log_index", BigInteger, nullable=False, unique=True),
-    Column("salt", LargeBinary, nullable=False),
-    Column("digest", LargeBinary, nullable=False),
-    Column("body", LargeBinary, nullable=False),
+    Column("salt", Blob, nullable=False),
+    Column("digest", Blob, nullable=False),
+    Column("body", Blob, nullable=False),
     Column("credential", Text, nullable=False),
     Column("seal", Text, nullable=False),
     UniqueConstraint("status_list", "status_index"),
@@ -120,8 +136,8 @@ certificates = Table(
     Index(
         "ix_certificates_changed",
         "status_list",
-        sqlite_where=text("changes > 0"),
-        postgresql_where=text("changes > 0"),
+        sqlite_where=HAS_CHANGED,
+        postgresql_where=HAS_CHANGED,
     ),
 )
 
@@ -130,7 +146,7 @@ holders = Table(
     metadata,
     Column("certificate", ForeignKey("certificates.id", ondelete="CASCADE"), nullable=False),
     Column("position", SmallInteger, nullable=False),
-    Column("code_hmac", LargeBinary, nullable=False),
+    Column("code_hmac", Blob, nullable=False),
     PrimaryKeyConstraint("certificate", "position"),
     Index(None, "code_hmac"),
 )
@@ -156,7 +172,7 @@ statements = Table(
     Column("basis", Text, nullable=False),
     Column("operator", Text, nullable=False),
     Column("successor", String(128)),
-    Column("salt", LargeBinary, nullable=False),
+    Column("salt", Blob, nullable=False),
     Column("token", Text, nullable=False),
     Index(None, "certificate"),
 )
@@ -179,8 +195,8 @@ log_entries = Table(
     "log_entries",
     metadata,
     Column("index", BigInteger, primary_key=True, autoincrement=False),
-    Column("entry", LargeBinary, nullable=False),
-    Column("leaf", LargeBinary, nullable=False),
+    Column("entry", Blob, nullable=False),
+    Column("leaf", Blob, nullable=False),
 )
 
 log_nodes = Table(  # the root of every full tile: level 1 covers 256 leaves, level 2 65,536, …
@@ -188,7 +204,7 @@ log_nodes = Table(  # the root of every full tile: level 1 covers 256 leaves, le
     metadata,
     Column("level", SmallInteger, nullable=False),
     Column("index", BigInteger, nullable=False),
-    Column("hash", LargeBinary, nullable=False),
+    Column("hash", Blob, nullable=False),
     PrimaryKeyConstraint("level", "index"),
 )
 
@@ -197,7 +213,7 @@ log_head = Table(
     metadata,
     Column("id", SmallInteger, primary_key=True, autoincrement=False),
     Column("size", BigInteger, nullable=False),
-    Column("edge", LargeBinary, nullable=False),
+    Column("edge", Blob, nullable=False),
 )
 
 checkpoints = Table(  # append-only
@@ -222,9 +238,9 @@ audit = Table(
     Column("purpose", Text, nullable=False),
     Column("matter", Text, nullable=False),
     Column("certificate", String(128)),
-    Column("details", LargeBinary, nullable=False),
-    Column("salt", LargeBinary, nullable=False),
-    Column("leaf", LargeBinary, nullable=False),
+    Column("details", Blob, nullable=False),
+    Column("salt", Blob, nullable=False),
+    Column("leaf", Blob, nullable=False),
     Index(None, "certificate"),
 )
 
@@ -242,7 +258,7 @@ clients = Table(
     Column("name", Text, nullable=False),
     Column("agency", ForeignKey("agencies.code"), nullable=False),
     Column("scopes", Text, nullable=False),
-    Column("jwk", LargeBinary, nullable=False),
+    Column("jwk", Blob, nullable=False),
     Column("state", String(16), nullable=False),
     Column("created_at", BigInteger, nullable=False),
 )
@@ -251,7 +267,7 @@ assertions = Table(  # identifiers of client assertions that were used, until th
     "assertions",
     metadata,
     Column("client", String(64), nullable=False),
-    Column("jti_digest", LargeBinary, nullable=False),
+    Column("jti_digest", Blob, nullable=False),
     Column("expires_at", BigInteger, nullable=False),
     PrimaryKeyConstraint("client", "jti_digest"),
     Index(None, "expires_at"),
@@ -262,8 +278,8 @@ idempotency = Table(
     metadata,
     Column("client", String(64), nullable=False),
     Column("route", String(64), nullable=False),
-    Column("key_digest", LargeBinary, nullable=False),
-    Column("body_digest", LargeBinary, nullable=False),
+    Column("key_digest", Blob, nullable=False),
+    Column("body_digest", Blob, nullable=False),
     Column("certificate", String(128), nullable=False),
     Column("created_at", BigInteger, nullable=False),
     PrimaryKeyConstraint("client", "route", "key_digest"),
