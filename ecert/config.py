@@ -229,11 +229,15 @@ def _first_agency(plan: Plan) -> Agency | None:
     return TRIAL_AGENCY if plan.url is None else None
 
 
+def is_base_url(url: str) -> bool:
+    """Tell whether an address can be a registry's: an origin, https unless it is loopback."""
+    is_loopback = _LOOPBACK.fullmatch(url) is not None
+    return _URL.fullmatch(url) is not None and (url.startswith("https://") or is_loopback)
+
+
 def _check_url(url: str) -> str:
-    if not _URL.fullmatch(url):
+    if not is_base_url(url):
         raise InputError("the address is https://HOST in lower case, without a path")
-    if url.startswith("http://") and not _LOOPBACK.fullmatch(url):
-        raise InputError("only https://, or http:// on this machine's loopback address")
     return url
 
 

@@ -21,7 +21,9 @@ from ecert.testing import SettableClock
 VECTORS = Path(__file__).parent / "vectors"
 CLERK = Actor("王五", purpose="测试", matter="测试事项")
 WORKS = "construction-works-planning-permit"
-PLANNING = Agency("11440114MA00000928", "花都区规划和自然资源局（演示）", "440114", short_name="穗规划资源")
+PLANNING = Agency(
+    "11440114MA00000928", "花都区规划和自然资源局（演示）", "440114", short_name="穗规划资源"
+)
 CONSTRUCTION = Agency("11440114MA0000093B", "花都区住房和城乡建设局（演示）", "440114")
 PLAN = Plan("http://127.0.0.1:8000", PLANNING, trial=True)
 
@@ -69,7 +71,7 @@ def postgres_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
 
 
 @pytest.fixture
-def postgres_url(postgres_server: Any, request: pytest.FixtureRequest) -> Iterator[str]:
+def postgres_url(postgres_server: Any) -> Iterator[str]:
     """A fresh database on the real server."""
     name = "t" + os.urandom(6).hex()
     postgres_server.psql(f"CREATE DATABASE {name};")
@@ -90,7 +92,9 @@ def make_registry(tmp_path: Path, clock: SettableClock) -> Iterator[Maker]:
     """Make registries in this test's folder; they are closed at its end."""
     made: list[Registry] = []
 
-    def make(database: str = "sqlite:///ecert.db", *, name: str = "home", plan: Plan = PLAN) -> Registry:
+    def make(
+        database: str = "sqlite:///ecert.db", *, name: str = "home", plan: Plan = PLAN
+    ) -> Registry:
         wish = Plan(plan.url, plan.agency, database, plan.trial)
         around = Surroundings(clock=clock, state=tmp_path / "state")
         registry = init_registry(tmp_path / name, wish, around=around)

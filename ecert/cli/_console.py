@@ -162,8 +162,8 @@ def progress(title: str) -> Iterator[Callable[[int, int], None]]:
         yield lambda done, total: bar.update(task, completed=done, total=total)
 
 
-def fail(error: EcertError, as_json: bool) -> NoReturn:
-    """Say what went wrong and leave: 1 refused, 2 wrong usage."""
+def fail(error: EcertError, as_json: bool, code: int = REFUSED) -> NoReturn:
+    """Say what went wrong and leave: 2 for wrong usage, else 1 unless told otherwise."""
     if as_json:
         errors = [one.to_json() for one in error.errors]
         print_json({"code": error.code, "detail": error.message, "errors": errors})
@@ -171,7 +171,7 @@ def fail(error: EcertError, as_json: bool) -> NoReturn:
     words.print(error.message, markup=False)
     for one in error.errors:
         words.print(f"  {one.pointer or '/'}  {one.zh} · {one.en}  ({one.rule})", markup=False)
-    raise SystemExit(USAGE if isinstance(error, HomeError) else REFUSED)
+    raise SystemExit(USAGE if isinstance(error, HomeError) else code)
 
 
 def main() -> None:

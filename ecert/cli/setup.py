@@ -28,7 +28,7 @@ from ecert.cli._console import (
     show,
     words,
 )
-from ecert.config import Plan, init_registry, is_plain_secret
+from ecert.config import Plan, init_registry, is_base_url, is_plain_secret
 from ecert.errors import HomeError
 from ecert.model import DEFAULT_ZONE, Agency
 from ecert.registry import Registry
@@ -61,6 +61,9 @@ def init(
 
     Example: `ecert --home ./huadu init --url https://zz.example.gov.cn --agency CODE NAME`
     """
+    if url is not None and not is_base_url(url):
+        message = "https://HOST in lower case, without a path; http:// only on loopback"
+        raise typer.BadParameter(message, param_hint="--url")
     first = None if agency is None else Agency(agency[0], agency[1], division)
     registry = init_registry(chosen.home, Plan(url, first, database))
     agencies = [one.to_json() for one in registry.agencies()]

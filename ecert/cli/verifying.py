@@ -21,13 +21,14 @@ from ecert.cli._console import (
     app,
     chosen,
     deliver,
+    fail,
     opened,
     put,
     read_input,
     show,
 )
 from ecert.client import HttpStatus
-from ecert.errors import InputError
+from ecert.errors import EcertError, InputError
 from ecert.keys import parse_trust
 from ecert.verification import Outcome, Report, Verdict, Verifier
 
@@ -65,30 +66,42 @@ def verify(
 
     Example: `ecert verify permit.png`
     """
-    data = read_input(presented)
-    proof = None if receipt is None else read_input(receipt).decode("utf-8", "replace")
     moment = None if at is None else _moment(at)
-    if trust is not None:
-        believed = parse_trust(read_input(trust))
-        catalogue = load_catalogue(built_in_root(), chosen.home / "types")
-        with HttpStatus(believed) as source:
-            verifier = Verifier(believed, status=None if offline else source, catalogue=catalogue)
-            report = verifier.verify(data, at=moment, receipt=proof)
-    else:
-        with opened() as registry:
-            verifier = registry.verifier(is_offline=offline)
-            report = verifier.verify(data, at=moment, receipt=proof)
+    try:
+        report = _report(presented, moment, offline=offline, trust=trust, receipt=receipt)
+    except EcertError as error:  # 1 would say that what was presented is invalid
+        fail(error, as_json, UNDETERMINED)
     show(report.to_json(), as_json, describe(report))
     raise typer.Exit(_EXIT[report.verdict])
 
 
+def _report(
+    presented: str,
+    at: datetime | date | None,
+    *,
+    offline: bool,
+    trust: str | None,
+    receipt: str | None,
+) -> Report:
+    data = read_input(presented)
+    proof = None if receipt is None else read_input(receipt).decode("utf-8", "replace")
+    if trust is None:
+        with opened() as registry:
+            verifier = registry.verifier(is_offline=offline)
+            return verifier.verify(data, at=at, receipt=proof)
+    believed = parse_trust(read_input(trust))
+    catalogue = load_catalogue(built_in_root(), chosen.home / "types")
+    with HttpStatus(believed) as source:
+        verifier = Verifier(believed, status=None if offline else source, catalogue=catalogue)
+        return verifier.verify(data, at=at, receipt=proof)
+
+
 def _moment(text: str) -> datetime | date:
     try:
-        if len(text) == len("2026-01-01"):
-            return date.fromisoformat(text)
-    except ValueError as error:
-        raise InputError("--at takes a date such as 2026-03-01, or an RFC 3339 instant") from error
-    return parse_rfc3339(text)
+        return date.fromisoformat(text) if len(text) == len("2026-01-01") else parse_rfc3339(text)
+    except (ValueError, InputError) as error:
+        message = "takes a date such as 2026-03-01, or an RFC 3339 instant"
+        raise typer.BadParameter(message, param_hint="--at") from error
 
 
 def describe(report: Report) -> Iterator[str]:

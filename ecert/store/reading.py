@@ -381,7 +381,7 @@ def _client(row: Row[Any]) -> ClientRow:
     return ClientRow(row.id, row.name, row.agency, frozenset(row.scopes.split()), jwk, row.state)
 
 
-def _record(row: Row[Any]) -> Record:
+def _record(row: Any) -> Record:
     return Record(
         id=row.id,
         body=orjson.loads(row.body),

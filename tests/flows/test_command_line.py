@@ -1,0 +1,276 @@
+"""The command line as a person uses it: real processes, real files, real exit codes."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import subprocess
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+DONE, REFUSED, USAGE, UNDETERMINED = 0, 1, 2, 3
+ROOT = Path(__file__).resolve().parents[2]
+PERMIT = "construction-permit"
+Ecert = Callable[..., subprocess.CompletedProcess[str]]
+
+
+@pytest.fixture
+def ecert(tmp_path: Path) -> Ecert:
+    """Run ``ecert`` in a folder of its own."""
+    environment = {**os.environ, "XDG_STATE_HOME": str(tmp_path / "state"), "ECERT_HOME": "home"}
+
+    def run(*words: str, given: str | None = None) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            [sys.executable, "-m", "ecert", *words],
+            cwd=tmp_path,
+            env=environment,
+            input=given,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+
+    return run
+
+
+@pytest.fixture
+def issued(ecert: Ecert, tmp_path: Path) -> dict[str, Any]:
+    """A trial home with one certificate."""
+    assert ecert("init").returncode == DONE
+    shown = ecert("type", "show", PERMIT, "--example")
+    (tmp_path / "draft.json").write_text(shown.stdout, "utf-8")
+    return document(ecert("issue", PERMIT, "draft.json", "--json"))
+
+
+def document(done: subprocess.CompletedProcess[str]) -> Any:
+    """Read the one JSON document on standard output."""
+    assert done.returncode == DONE, done.stderr
+    return json.loads(done.stdout)
+
+
+def test_the_main_job(ecert: Ecert, issued: dict[str, Any], tmp_path: Path) -> None:
+    identifier = issued["id"]
+    assert {"credential", "seal", "id", "number", "log_index"} <= issued.keys()
+    assert document(ecert("show", identifier, "--json"))["status"] == "valid"
+    found = document(ecert("find", "--holder", "-", "--json", given="91440114MA00000151\n"))
+    assert [one["id"] for one in found["items"]] == [identifier]
+    assert ecert("qr", identifier, "-o", "code.png").returncode == DONE
+    assert document(ecert("verify", "code.png", "--json"))["verdict"] == "valid"
+    assert ecert("trust", "export", "-o", "trust.json").returncode == DONE
+    assert ecert("evidence", identifier, "-o", "evidence.zip").returncode == DONE
+    away = ecert("verify", "evidence.zip", "--offline", "--trust", "trust.json", "--json")
+    assert document(away)["verdict"] == "valid"
+    why = ("--reason", "违法", "--basis", "穗建罚〔2026〕1号")
+    assert ecert("revoke", identifier, *why).returncode == DONE
+    after = ecert("verify", "code.png", "--json")
+    assert (after.returncode, json.loads(after.stdout)["status"]) == (REFUSED, "revoked")
+    history = document(ecert("history", identifier, "--json"))
+    assert [one["operation"] for one in history["items"]] == ["revoke"]
+    assert "2 entries" in ecert("log", "check").stdout
+
+
+def test_offline_without_status_could_not_be_determined(
+    ecert: Ecert, issued: dict[str, Any], tmp_path: Path
+) -> None:
+    (tmp_path / "permit.sd-jwt").write_text(issued["credential"], "utf-8")
+    done = ecert("verify", "permit.sd-jwt", "--offline", "--json")
+    assert (done.returncode, json.loads(done.stdout)["verdict"]) == (UNDETERMINED, "undetermined")
+
+
+def test_another_moment(ecert: Ecert, issued: dict[str, Any], tmp_path: Path) -> None:
+    (tmp_path / "seal.txt").write_text(issued["seal"], "utf-8")
+    before = json.loads(ecert("verify", "seal.txt", "--at", "2020-01-01", "--json").stdout)
+    assert before["steps"][3]["code"] == "not_yet_valid"
+    assert ecert("verify", "seal.txt", "--at", "yesterday").returncode == USAGE
+
+
+def test_change_renew_replace(ecert: Ecert, issued: dict[str, Any]) -> None:
+    why = ("--reason", "变更", "--basis", "批复")
+    identifier = issued["id"]
+    for version, verb in enumerate(("change", "renew", "replace"), start=2):
+        shown = document(ecert(verb, identifier, "draft.json", *why, "--json"))
+        assert (shown["supersedes"], shown["number"]) == (identifier, issued["number"])
+        identifier = shown["id"]
+        assert f".{version:03}." in identifier
+
+
+def test_suspend_and_resume(ecert: Ecert, issued: dict[str, Any]) -> None:
+    why = ("--reason", "停工", "--basis", "通知书", "--operator", "赵六")
+    assert document(ecert("suspend", issued["id"], *why, "--json"))["status"] == "suspended"
+    refused = ecert("suspend", issued["id"], *why, "--json")
+    assert refused.returncode == REFUSED
+    assert json.loads(refused.stdout)["code"] == "transition_refused"
+    assert document(ecert("resume", issued["id"], *why, "--json"))["status"] == "valid"
+
+
+def test_a_bad_draft_lists_everything_and_changes_nothing(
+    ecert: Ecert, issued: dict[str, Any], tmp_path: Path
+) -> None:
+    (tmp_path / "bad.json").write_text('{"fields": {"surprise": 1}, "holders": []}', "utf-8")
+    done = ecert("issue", PERMIT, "bad.json", "--json")
+    assert done.returncode == REFUSED
+    problem = json.loads(done.stdout)
+    assert problem["code"] == "draft_does_not_fit"
+    assert len(problem["errors"]) > 5
+    assert {"pointer", "rule", "message"} == problem["errors"][0].keys()
+    assert document(ecert("log", "info", "--json"))["size"] == 1
+
+
+@pytest.mark.parametrize(
+    ("words", "code"),
+    [
+        (("show",), USAGE),
+        (("frobnicate",), USAGE),
+        (("show", "nonsense"), REFUSED),
+        (("issue", PERMIT, "missing.json"), USAGE),
+        (("issue", "no-such-type", "draft.json"), REFUSED),
+        (("issue", PERMIT, "draft.json", "--agency", "11440114MA0000093B"), REFUSED),
+        (("init",), USAGE),
+        (("init", "--url", "http://example.org"), USAGE),
+        (("agency", "add", "11440114MA0000093X", "名", "--division", "440114"), REFUSED),
+        (("agency", "add", "11440114MA0000093B", "名", "--division", "4401"), REFUSED),
+        (("keys", "retire", "zzz"), REFUSED),
+        (("type", "check", "nowhere"), REFUSED),
+        (("verify", "missing.png"), USAGE),
+        (("verify", "draft.json", "--trust", "draft.json"), UNDETERMINED),
+        (("serve", "--host", "0.0.0.0"), USAGE),  # noqa: S104 - that is what is refused
+    ],
+)
+def test_mistakes_get_a_clear_message_and_the_right_exit_code(
+    ecert: Ecert, issued: dict[str, Any], words: Sequence[str], code: int
+) -> None:
+    done = ecert(*words)
+    assert done.returncode == code, done.stderr
+    assert done.stderr.strip()
+    assert "Traceback" not in done.stderr
+
+
+def test_a_second_agency_must_be_named(ecert: Ecert, issued: dict[str, Any]) -> None:
+    add = ("agency", "add", "11440114MA0000093B", "花都区住建局（演示）", "--division", "440114")
+    assert ecert(*add).returncode == DONE
+    assert ecert("issue", PERMIT, "draft.json").returncode == REFUSED
+    named = ecert("issue", PERMIT, "draft.json", "--agency", "11440114MA0000093B", "--json")
+    assert document(named)["issuer"]["code"] == "11440114MA0000093B"
+    assert len(document(ecert("agency", "list", "--json"))["items"]) == 2
+
+
+def test_keys_rotate_and_what_was_signed_stays_good(
+    ecert: Ecert, issued: dict[str, Any], tmp_path: Path
+) -> None:
+    (tmp_path / "seal.txt").write_text(issued["seal"], "utf-8")
+    rotated = document(ecert("keys", "rotate", "--json"))
+    assert not (tmp_path / "home" / "keys" / f"{rotated['retired']}.pk8").exists()
+    assert ecert("verify", "seal.txt").returncode == DONE
+    again = document(ecert("issue", PERMIT, "draft.json", "--json"))
+    (tmp_path / "again.txt").write_text(again["seal"], "utf-8")
+    assert ecert("verify", "again.txt").returncode == DONE
+
+
+def test_an_agency_brings_its_own_certificate(
+    ecert: Ecert, issued: dict[str, Any], tmp_path: Path
+) -> None:
+    from tests.flows.authority import certify
+
+    code = "11440114MA0000093B"
+    add = ("agency", "add", code, "花都区住建局（演示）", "--division", "440114")
+    assert ecert(*add, "--csr", "request.pem").returncode == DONE
+    assert ecert("issue", PERMIT, "draft.json", "--agency", code).returncode == REFUSED
+    chain = certify((tmp_path / "request.pem").read_bytes(), code)
+    (tmp_path / "chain.pem").write_bytes(chain)
+    new = ("keys", "new", "--agency", code, "--certificate", "chain.pem")
+    assert ecert(*new).returncode == DONE
+    named = document(ecert("issue", PERMIT, "draft.json", "--agency", code, "--json"))
+    (tmp_path / "seal.txt").write_text(named["seal"], "utf-8")
+    assert ecert("verify", "seal.txt").returncode == DONE
+
+
+def test_every_verb_says_that_the_home_is_a_trial(ecert: Ecert, issued: dict[str, Any]) -> None:
+    for words in (("agency", "list"), ("show", issued["id"]), ("log", "info"), ("keys", "list")):
+        assert "trial" in ecert(*words).stderr
+
+
+def test_a_passphrase_from_the_environment(tmp_path: Path) -> None:
+    environment = {
+        **os.environ,
+        "XDG_STATE_HOME": str(tmp_path / "state"),
+        "ECERT_PASSPHRASE": "正确的口令",
+    }
+    command = [sys.executable, "-m", "ecert", "--home", str(tmp_path / "home")]
+    made = subprocess.run([*command, "init"], env=environment, capture_output=True, check=False)
+    assert made.returncode == DONE
+    assert not (tmp_path / "home" / "passphrase").exists()
+    listed = subprocess.run(
+        [*command, "keys", "list"], env=environment, capture_output=True, check=False
+    )
+    assert listed.returncode == DONE
+    wrong = subprocess.run(
+        [*command, "keys", "list"],
+        env={**environment, "ECERT_PASSPHRASE": "错误的口令"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert wrong.returncode == REFUSED
+    assert "passphrase is wrong" in wrong.stderr
+    assert "口令" not in wrong.stderr
+
+
+def verbs() -> list[list[str]]:
+    """List every verb of the command line, groups opened."""
+    from typer.main import get_command
+
+    from ecert.cli import app
+
+    found: list[list[str]] = []
+
+    def walk(command: Any, path: list[str]) -> None:
+        for name, child in sorted(getattr(command, "commands", {}).items()):
+            walk(child, [*path, name])
+        if path and not getattr(command, "commands", None):
+            found.append(path)
+
+    walk(get_command(app), [])
+    return found
+
+
+@pytest.mark.parametrize("verb", verbs(), ids=" ".join)
+def test_every_verb_has_help_with_an_example_and_stands_in_the_reference(verb: list[str]) -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "ecert", *verb, "--help"],
+        capture_output=True,
+        text=True,
+        check=False,
+        env={**os.environ, "TERM": "dumb", "COLUMNS": "200"},
+    )
+    assert done.returncode == DONE
+    assert "Example" in done.stdout
+    if verb[0] not in {"demo", "serve"}:
+        assert "--json" in done.stdout
+    reference = (ROOT / "docs" / "reference" / "command-line.md").read_text("utf-8")
+    assert re.search(rf"`ecert {' '.join(verb)}\b", reference)
+
+
+def test_a_broken_settings_file_is_named(
+    ecert: Ecert, issued: dict[str, Any], tmp_path: Path
+) -> None:
+    settings = tmp_path / "home" / "settings.toml"
+    settings.write_text(settings.read_text("utf-8") + "colour = 'red'\n", "utf-8")
+    done = ecert("agency", "list")
+    assert done.returncode == USAGE
+    assert "colour" in done.stderr
+
+
+def test_the_address_is_fixed_after_the_first_issue(
+    ecert: Ecert, issued: dict[str, Any], tmp_path: Path
+) -> None:
+    settings = tmp_path / "home" / "settings.toml"
+    text = settings.read_text("utf-8")
+    settings.write_text(text.replace('127.0.0.1:8000"', '127.0.0.1:9000"'), "utf-8")
+    done = ecert("agency", "list", "--json")
+    assert done.returncode == REFUSED
+    assert json.loads(done.stdout)["code"] == "setting_fixed"

@@ -1,0 +1,149 @@
+"""Publishing, receipts and the fork guard."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from ecert.config import Surroundings, open_registry
+from ecert.errors import ForkGuard, NotPublished, SignatureError
+from ecert.log import export_tiles, tile_path
+from ecert.merkle import leaf_hash
+from ecert.note import parse_vkey, verify_checkpoint
+from ecert.receipt import parse_receipt, verify_receipt
+from ecert.registry import IssueRequest, Registry
+from ecert.testing import SettableClock
+from tests.conftest import CLERK, PLANNING, WORKS
+
+Drafts = Callable[..., dict[str, Any]]
+
+
+def reopened(home: Path, state: Path, clock: SettableClock) -> Registry:
+    return open_registry(home, around=Surroundings(state=state, clock=clock))
+
+
+def test_a_receipt_verifies_offline_with_the_trust_file_alone(
+    any_registry: Registry, draft_of: Drafts
+) -> None:
+    record = any_registry.issue(WORKS, draft_of(), by=CLERK).record
+    text = str(any_registry.receipt(record.id, by=CLERK))
+    jwt = record.credential.partition("~")[0].encode()
+    logs = any_registry.trusted().logs
+    checkpoint = verify_receipt(
+        parse_receipt(text), signed=jwt, issuer=PLANNING.code, kind=WORKS, logs=logs
+    )
+    assert checkpoint.size == 1
+    report = any_registry.verify(record.credential, receipt=text)
+    assert report.step("log").code == "log_good"
+
+
+def test_a_receipt_waits_for_a_checkpoint(registry: Registry, draft_of: Drafts) -> None:
+    record = registry.issue(WORKS, draft_of(), by=CLERK).record
+    with pytest.raises(NotPublished):
+        registry.receipt_at(record.log_index, publishes=False)
+    registry.publish()
+    assert registry.receipt_at(record.log_index, publishes=False).index == 0
+
+
+def test_nothing_new_is_not_signed_again(registry: Registry, draft_of: Drafts) -> None:
+    registry.issue(WORKS, draft_of(), by=CLERK)
+    assert registry.publish() == registry.publish()
+
+
+def test_receipts_under_many_sizes(registry: Registry, draft_of: Drafts) -> None:
+    """Every entry's receipt verifies under checkpoints on both sides of a tile's border."""
+    logs = registry.trusted().logs
+    for count in (3, 250, 5, 300):
+        registry.issue_many([IssueRequest(WORKS, draft_of(), CLERK)] * count)
+        note = registry.publish()
+        size = verify_checkpoint(note, parse_vkey(logs[0].vkey)).size
+        for index in {0, 1, size // 2, 255 % size, size - 1}:
+            receipt = registry.receipt_at(index)
+            found = verify_receipt(
+                receipt, signed=None, issuer=PLANNING.code, kind=WORKS, logs=logs
+            )
+            assert found.size == size
+
+
+def test_a_restored_backup_does_not_sign(
+    registry: Registry, draft_of: Drafts, tmp_path: Path, clock: SettableClock
+) -> None:
+    registry.issue(WORKS, draft_of(), by=CLERK)
+    registry.close()
+    shutil.copytree(tmp_path / "home", tmp_path / "backup")
+    later = reopened(tmp_path / "home", tmp_path / "state", clock)
+    later.issue(WORKS, draft_of(), by=CLERK)
+    later.publish()
+    later.close()
+    restored = reopened(tmp_path / "backup", tmp_path / "state", clock)
+    with pytest.raises(ForkGuard, match="2 were published"):
+        restored.publish()
+    restored.issue(WORKS, draft_of(), by=CLERK)  # reads and writes go on; the log does not sign
+    with pytest.raises(ForkGuard, match="differs"):
+        restored.publish()
+    restored.close()
+
+
+def test_a_note_that_another_key_signed_stops_the_log(
+    registry: Registry, draft_of: Drafts, tmp_path: Path
+) -> None:
+    registry.issue(WORKS, draft_of(), by=CLERK)
+    registry.publish()
+    (note,) = (tmp_path / "state").glob("*.note")
+    lines = note.read_text("utf-8").splitlines()
+    note.write_text("\n".join([*lines[:-1], lines[-1].replace("— ", "— x")]) + "\n", "utf-8")
+    with pytest.raises(ForkGuard, match="not signed by this log"):
+        registry.publish()
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        "UPDATE log_entries SET entry = X'7B7D' WHERE \"index\" = 1",
+        'DELETE FROM log_entries WHERE "index" = 0',
+        'UPDATE log_entries SET leaf = zeroblob(32) WHERE "index" = 2',
+        "UPDATE log_head SET edge = zeroblob(length(edge))",
+        "UPDATE log_nodes SET hash = zeroblob(32)",
+    ],
+)
+def test_a_changed_log_is_found(registry: Registry, draft_of: Drafts, damage: str) -> None:
+    registry.issue_many([IssueRequest(WORKS, draft_of(), CLERK)] * 257)
+    registry.check_log()
+    registry.store.write(lambda tx: tx.connection.exec_driver_sql(damage))
+    with pytest.raises(SignatureError):
+        registry.check_log()
+
+
+def test_the_static_export_holds_every_tile(
+    registry: Registry, draft_of: Drafts, tmp_path: Path
+) -> None:
+    registry.issue_many([IssueRequest(WORKS, draft_of(), CLERK)] * 300)
+    note = registry.publish()
+    with registry.store.snapshot() as reading:
+        steps = list(export_tiles(reading, tmp_path / "log"))
+    assert steps[-1] == (len(steps), len(steps))
+    folder = tmp_path / "log"
+    assert (folder / "checkpoint").read_text("utf-8") == note
+    assert (folder / "tile/0/000").stat().st_size == 8192
+    assert (folder / "tile/0/001.p/44").stat().st_size == 44 * 32
+    assert (folder / "tile/1/000.p/1").stat().st_size == 32
+    bundle = (folder / "tile/entries/001.p/44").read_bytes()
+    length = int.from_bytes(bundle[:2], "big")
+    first = (folder / "tile/0/001.p/44").read_bytes()[:32]
+    assert leaf_hash(bundle[2 : 2 + length]) == first
+
+
+def test_tile_paths_follow_the_specification() -> None:
+    shown = {index: tile_path(index) for index in (0, 999, 1000, 1_000_000, 1_234_067)}
+    assert shown == {
+        0: "000",
+        999: "999",
+        1000: "x001/000",
+        1_000_000: "x001/x000/000",
+        1_234_067: "x001/x234/067",
+    }
+    assert tile_path(5, 7) == "005.p/7"

@@ -1,0 +1,117 @@
+"""The rooms of docs/explanation/architecture.md, enforced: layers, homes of libraries, no cycles."""
+
+from __future__ import annotations
+
+import ast
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parent.parent
+PAGE = ROOT / "docs" / "explanation" / "architecture.md"
+PACKAGE = ROOT / "ecert"
+FILES = sorted(PACKAGE.rglob("*.py"))
+ONLY_IN = {  # each third-party library has one home in the core
+    "alembic": {"store"},
+    "cbor2": {"seal"},
+    "httpx": {"client", "demo"},
+    "jwt": {"_jws"},
+    "PIL": {"qr"},
+    "pydantic": {"config"},
+    "pydantic_settings": {"config"},
+    "qrcode": {"qr"},
+    "rich": {"cli", "demo"},
+    "sqlalchemy": {"store"},
+    "stdnum": {"ids"},
+    "typer": {"cli"},
+    "uvicorn": {"demo"},
+    "zxingcpp": {"qr"},
+    "fastapi": set[str](),
+    "starlette": set[str](),
+}
+LAZY = {("demo", "ecert_api"), ("cli", "ecert_api"), ("cli", "ecert.demo")}
+
+
+def layers() -> dict[str, int]:
+    """Read the table of layers from the documentation: it is the one place where it stands."""
+    found: dict[str, int] = {}
+    layer = -1
+    for line in PAGE.read_text("utf-8").splitlines():
+        row = re.match(r"\|\s*(\d*)\s*\|\s*((?:`[\w/_]+`\s*)+)\|", line)
+        if row:
+            layer = int(row[1]) if row[1] else layer
+            found |= dict.fromkeys(re.findall(r"`(\w+)/?`", row[2]), layer)
+    return found
+
+
+def home_of(path: Path) -> str:
+    return path.relative_to(PACKAGE).with_suffix("").parts[0]
+
+
+def imports(path: Path) -> Iterator[str]:
+    for node in ast.walk(ast.parse(path.read_text("utf-8"))):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            yield from (f"{node.module}.{alias.name}" for alias in node.names)
+
+
+def test_every_module_has_its_place_in_the_table() -> None:
+    homes = {home_of(path) for path in FILES} - {"__init__"}
+    assert homes == set(layers())
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda path: str(path.relative_to(ROOT)))
+def test_a_module_imports_from_its_layer_or_below(path: Path) -> None:
+    level, home = layers(), home_of(path)
+    for name in imports(path):
+        top, _, rest = name.partition(".")
+        part = rest.partition(".")[0]
+        if top == "ecert" and home != "__init__" and part in level and part != home:
+            assert level[part] <= level[home], f"{home} may not import {name}"
+        assert home in ONLY_IN.get(top, {home}), f"{name} belongs to {ONLY_IN[top]}"
+        if top == "ecert_api":
+            assert (home, top) in LAZY, f"{home} may not import {name}"
+
+
+def test_signatures_and_keys_of_cryptography_live_in_keys() -> None:
+    homes = {
+        home_of(path)
+        for path in FILES
+        for name in imports(path)
+        if name.startswith("cryptography.") and "serialization" not in name
+    }
+    assert homes <= {"keys", "note", "registry"}, (
+        "note: Ed25519 keys by bytes; registry: PEM chains"
+    )
+
+
+def test_there_are_no_import_cycles() -> None:
+    graph: dict[str, set[str]] = {}
+    for path in FILES:
+        parts = {name.split(".")[1] for name in imports(path) if name.startswith("ecert.")}
+        graph.setdefault(home_of(path), set()).update(parts - {home_of(path)})
+    while graph:
+        ready = {name for name, needs in graph.items() if not needs & graph.keys()}
+        assert ready, f"cycle among {sorted(graph)}"
+        for name in ready:
+            del graph[name]
+
+
+def test_verification_needs_no_database() -> None:
+    """Import the public verifier in a process of its own and look at what came along."""
+    import subprocess
+    import sys
+
+    code = "import sys; import ecert.verification; print('sqlalchemy' in sys.modules)"
+    code = f"import importlib.machinery, types; {_BARE}; {code}"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "False"
+
+
+_BARE = (  # the package without its __init__, which opens the whole facade
+    "import sys; m = types.ModuleType('ecert'); "
+    f"m.__path__ = [{str(PACKAGE)!r}]; sys.modules['ecert'] = m"
+)

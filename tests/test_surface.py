@@ -1,0 +1,52 @@
+"""The public surface: what is declared is what is there, and every error is accounted for."""
+
+from __future__ import annotations
+
+import inspect
+import re
+from pathlib import Path
+
+import pytest
+
+import ecert
+from ecert import errors
+from ecert.errors import EcertError
+from ecert_api.problems import PROBLEMS
+
+ROOT = Path(__file__).resolve().parent.parent
+MODULES = {"config", "credential", "errors", "keys", "model", "registry", "verification"}
+CLASSES = [
+    one
+    for _, one in inspect.getmembers(errors, inspect.isclass)
+    if issubclass(one, EcertError) and one.__module__ == "ecert.errors"
+]
+
+
+def test_all_is_sorted_and_equals_what_is_visible() -> None:
+    visible = {
+        name
+        for name in vars(ecert)
+        if not name.startswith("_") and not inspect.ismodule(getattr(ecert, name))
+    }
+    assert set(ecert.__all__) == visible
+    assert ecert.__all__ == sorted(ecert.__all__)
+
+
+@pytest.mark.parametrize("name", ecert.__all__)
+def test_every_public_thing_has_a_docstring(name: str) -> None:
+    assert inspect.getdoc(getattr(ecert, name))
+
+
+def test_codes_are_unique() -> None:
+    codes = [one.code for one in CLASSES]
+    assert len(codes) == len(set(codes))
+
+
+@pytest.mark.parametrize("one", CLASSES, ids=lambda one: one.__name__)
+def test_every_error_is_in_the_tree_the_problem_table_and_the_docs(one: type[EcertError]) -> None:
+    assert errors.__doc__ is not None
+    if one is not EcertError:
+        assert re.search(rf"{one.__name__}\s+{one.code}\b", errors.__doc__)
+    assert one in PROBLEMS
+    reference = (ROOT / "docs" / "reference" / "errors.md").read_text("utf-8")
+    assert f"`{one.code}`" in reference
