@@ -9,7 +9,9 @@ from __future__ import annotations
 import base64
 import copy
 import hashlib
+import io
 import json
+import zipfile
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
@@ -25,6 +27,7 @@ from cryptography.x509.oid import NameOID
 from jwt.api_jws import PyJWS
 
 from ecert.keys import Role, Trust, parse_trust
+from ecert.model import Record
 from ecert.registry import Registry
 from ecert.verification import Report, StatusSource, Verifier
 
@@ -406,6 +409,32 @@ def verifier_of(
         catalogue=registry.catalogue,
         clock=registry.clock,
     )
+
+
+def pack(files: Mapping[str, str | bytes], *, method: int = zipfile.ZIP_DEFLATED) -> bytes:
+    """Write a ZIP."""
+    output = io.BytesIO()
+    with zipfile.ZipFile(output, "w", method) as bundle:
+        for name, data in files.items():
+            bundle.writestr(name, data)
+    return output.getvalue()
+
+
+def unpack(data: bytes) -> dict[str, str | bytes]:
+    with zipfile.ZipFile(io.BytesIO(data)) as bundle:
+        return {name: bundle.read(name) for name in bundle.namelist()}
+
+
+def make_bundle(registry: Registry, record: Record, statements: Sequence[str]) -> bytes:
+    """Put an evidence bundle together with today's genuine lists and the statements given."""
+    files: dict[str, str | bytes] = {
+        "credential.sd-jwt": record.credential,
+        "status.jwt": registry.status.token(record.status_list, is_details=False),
+        "status-details.jwt": registry.status.token(record.status_list, is_details=True),
+    }
+    for place, token in enumerate(statements):
+        files[f"statements/{place:04}.jwt"] = token
+    return pack(files)
 
 
 def flip(data: bytes, place: int, bit: int = 1) -> bytes:

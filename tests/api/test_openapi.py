@@ -2,49 +2,149 @@
 
 from __future__ import annotations
 
+import inspect
+import re
 from typing import Any
 
 import pytest
 import schemathesis
-from schemathesis.checks import CHECKS
+from fastapi.routing import APIRoute
 from schemathesis.config import SchemathesisConfig
-from schemathesis.schemas import BaseSchema
+from schemathesis.engine import events, from_schema
 
-from tests.api.conftest import Portal
+from ecert import errors
+from ecert.errors import EcertError
+from ecert_api.problems import PROBLEMS
+from ecert_api.routes import certificates, health, log, oauth, public
+from tests.api.conftest import PROBLEM, Portal
 from tests.conftest import PLANNING
 
-EXAMPLES = 25
-CONFIG: dict[str, Any] = {"generation": {"max-examples": EXAMPLES, "deterministic": True}}
-# What a schema cannot say decides here whether good-looking data are accepted:
+EXAMPLES = 80
+ROUTES = sorted(
+    f"{method} {route.path.replace(':path', '')}"
+    for module in (certificates, oauth, public, log, health)
+    for name, router in inspect.getmembers(module)
+    if name in {"router", "plain"}
+    for route in router.routes
+    if isinstance(route, APIRoute)
+    for method in sorted((route.methods or set()) - {"HEAD"})
+)
+SCOPES = ["certificates:issue", "certificates:operate", "certificates:read", "audit:read"]
+# Here something that no schema can say decides whether good-looking data are accepted:
 DECIDED_ELSEWHERE = {
-    "POST /v1/certificates": "the draft fits its type, with check digits, and the number is free",
-    "POST /v1/certificates/{identifier}/operations": "the certificate is there and its status allows it",
-    "POST /verify": "the date in `at` exists",
-    "POST /oauth/token": "the assertion was signed by a client's key, for now, once",
+    # whether the draft fits its type, with check digits, and whether its number is free
+    "POST /v1/certificates",
+    # whether the certificate is there and its status allows it, and whether a new draft fits
+    "POST /v1/certificates/{identifier}/operations",
+    # whether the date in ``at`` is in the calendar
+    "POST /verify",
+    # whether the assertion was signed by a registered client's key, just now, and never used
+    "POST /oauth/token",
 }
 
 
-@pytest.fixture(scope="module")
-def described(portal: Portal) -> BaseSchema:
-    """Read the description from the running service."""
-    config = SchemathesisConfig.from_dict(CONFIG)
-    return schemathesis.openapi.from_url(f"{portal.base}/openapi.json", config=config)
+def findings(portal: Portal, route: str) -> dict[str, str]:
+    """Run Schemathesis on one operation with its default checks; give what it found, once each."""
+    token = portal.token(portal.enrol(PLANNING.code, SCOPES))
+    config: dict[str, Any] = {
+        "headers": {"Authorization": f"Bearer {token}"},
+        "generation": {"max-examples": EXAMPLES, "deterministic": True},
+        "phases": {"stateful": {"enabled": False}},  # there is nothing to link in one operation
+    }
+    if route in DECIDED_ELSEWHERE:
+        config["checks"] = {"positive_data_acceptance": {"enabled": False}}
+    schema = schemathesis.openapi.from_url(
+        f"{portal.base}/openapi.json", config=SchemathesisConfig.from_dict(config)
+    )
+    method, path = route.split()
+    found: dict[str, str] = {}
+    scenarios = 0
+    for event in from_schema(schema.include(path=path, method=method)).execute():
+        if isinstance(event, events.FatalError):
+            raise event.exception
+        if isinstance(event, events.NonFatalError):
+            found[f"error: {event.label}"] = repr(event.value)
+        if isinstance(event, events.ScenarioFinished):
+            scenarios += len(event.recorder.cases)
+            nodes = [node for group in event.recorder.checks.values() for node in group]
+            for node in nodes:
+                if (info := node.failure_info) is not None:
+                    title = f"{node.name}: {info.failure.title}"
+                    found.setdefault(title, f"{info.failure.message}\n{info.code_sample[:600]}")
+    assert scenarios, "nothing was tried"
+    return found
+
+
+@pytest.mark.parametrize("route", ROUTES)
+def test_the_service_does_what_its_description_says(portal: Portal, route: str) -> None:
+    found = findings(portal, route)
+    assert not found, "\n\n".join(f"{title}\n{text}" for title, text in found.items())
 
 
 @pytest.fixture(scope="module")
-def token(portal: Portal) -> str:
-    """A token with every scope that there is."""
-    scopes = ["certificates:issue", "certificates:operate", "certificates:read", "audit:read"]
-    return portal.token(portal.enrol(PLANNING.code, scopes))
+def document(portal: Portal) -> dict[str, Any]:
+    """The description of the interface."""
+    return dict(portal.send("GET", "/openapi.json").json())
 
 
-schema = schemathesis.pytest.from_fixture("described")
+def operations(document: dict[str, Any]) -> dict[str, dict[str, Any]]:
+    """Give the described operations by method and path."""
+    return {
+        f"{method.upper()} {path}": operation
+        for path, item in document["paths"].items()
+        for method, operation in item.items()
+    }
 
 
-@schema.parametrize()
-def test_the_service_does_what_its_description_says(case: schemathesis.Case, token: str) -> None:
-    excluded = []
-    if case.operation.label in DECIDED_ELSEWHERE:
-        excluded = CHECKS.get_by_names(["positive_data_acceptance"])
-    headers = {"Authorization": f"Bearer {token}"}
-    case.call_and_validate(headers=headers, excluded_checks=excluded, timeout=30)
+def test_every_route_is_described(document: dict[str, Any]) -> None:
+    described = operations(document)
+    assert described.keys() == set(ROUTES)
+    for operation in described.values():
+        assert operation["summary"]
+        assert operation["description"]
+        assert operation["tags"]
+
+
+def test_every_refusal_is_described_as_a_problem_document(document: dict[str, Any]) -> None:
+    for name, operation in operations(document).items():
+        for status, response in operation["responses"].items():
+            if int(status) >= 400:
+                # PRODUCT BUG: FastAPI describes a 422 of its own, as application/json, and the
+                # ``model`` in documents.problems describes every refusal as application/json too
+                assert response["content"].keys() == {PROBLEM}, (name, status)
+
+
+def test_what_needs_a_token_says_so(document: dict[str, Any]) -> None:
+    schemes = document["components"].get("securitySchemes", {})
+    # PRODUCT BUG: the bearer token stands nowhere in the description
+    assert {scheme["type"] for scheme in schemes.values()} & {"http", "oauth2"}
+    for name, operation in operations(document).items():
+        assert bool(operation.get("security")) == (" /v1/" in name), name
+
+
+def test_the_idempotency_key_is_described(document: dict[str, Any]) -> None:
+    parameters = operations(document)["POST /v1/certificates"].get("parameters", [])
+    # PRODUCT BUG: deps.idempotency_of reads the header from the request, so nothing describes it
+    found = [one for one in parameters if one["name"].lower() == "idempotency-key"]
+    assert [(one["in"], one["required"]) for one in found] == [("header", True)]
+
+
+def error_classes() -> set[type[EcertError]]:
+    """Find all classes of the error tree."""
+    members = inspect.getmembers(errors, inspect.isclass)
+    return {kind for _, kind in members if issubclass(kind, EcertError)}
+
+
+def test_every_error_class_has_a_row_in_the_table_of_problems() -> None:
+    assert PROBLEMS.keys() == error_classes()
+
+
+def test_every_error_class_has_a_code_of_its_own() -> None:
+    codes = [kind.code for kind in error_classes()]
+    assert len(set(codes)) == len(codes)
+    assert all(re.fullmatch(r"[a-z_]+", code) for code in codes)
+
+
+def test_the_statuses_are_those_of_the_contract() -> None:
+    allowed = {400, 401, 403, 404, 406, 409, 413, 415, 422, 429, 500, 503}
+    assert {status for status, _ in PROBLEMS.values()} <= allowed

@@ -44,7 +44,8 @@ def issued(ecert: Ecert, tmp_path: Path) -> dict[str, Any]:
     assert ecert("init").returncode == DONE
     shown = ecert("type", "show", PERMIT, "--example")
     (tmp_path / "draft.json").write_text(shown.stdout, "utf-8")
-    return document(ecert("issue", PERMIT, "draft.json", "--json"))
+    found: dict[str, Any] = document(ecert("issue", PERMIT, "draft.json", "--json"))
+    return found
 
 
 def document(done: subprocess.CompletedProcess[str]) -> Any:

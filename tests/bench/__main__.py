@@ -1,0 +1,44 @@
+"""Print how fast ecert is, as ratios to limits measured in the same run on the same machine."""
+
+from __future__ import annotations
+
+import sys
+import time
+
+from tests.bench import http, library
+
+AIMS = {
+    "batch issue with seals / raw ES256 sign": 0.10,
+    "batch issue with seals / sd-jwt package, issue alone": 1.0,
+    "verify / raw ES256 verify": 0.45,
+    "audited fetch / bare Starlette JSON": 0.20,
+    "audited fetch / usual build": 4.0,
+}
+
+
+def main() -> int:
+    """Run everything, or only what is named: ``library``, ``http``."""
+    wanted = set(sys.argv[1:]) or {"library", "http"}
+    results: dict[str, float] = {}
+    start = time.perf_counter()
+    if "library" in wanted:
+        results |= library.measure(say)
+    if "http" in wanted:
+        results |= http.measure(say)
+    say("")
+    for name, value in results.items():
+        aim = AIMS.get(name)
+        mark = "" if aim is None else f"   aim ≥ {aim:g}: {'met' if value >= aim else 'NOT met'}"
+        say(f"{name:58} {value:8.3f}{mark}")
+    say(f"\n{time.perf_counter() - start:.0f} s, Python {sys.version.split()[0]}")
+    return 0
+
+
+def say(text: str) -> None:
+    """Print a line at once."""
+    print(text, flush=True)  # noqa: T201 - it is what a bench does
+
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())
