@@ -282,8 +282,7 @@ _DUMMY_SIGNATURE = b64url(bytes(64))
 
 def _lint(prepared: Prepared, certificate: Certificate, status: StatusRef) -> None:
     jwt = f"{_DUMMY_HEADER}.{b64url(prepared.payload)}.{_DUMMY_SIGNATURE}"
-    text = str(UnverifiedSdJwt(jwt, prepared.disclosures))
-    read = parse_credential(text)
+    read = _read(UnverifiedSdJwt(jwt, prepared.disclosures))
     if read.certificate != certificate or read.status != status or read.hidden:
         raise TokenError("what would be signed does not read back as the certificate")
 
@@ -305,7 +304,10 @@ def parse_credential(text: str) -> UnverifiedCredential:
     """
     if len(text) > MAX_CREDENTIAL_BYTES:
         raise TokenError("the credential is too long")
-    sd_jwt = parse_sd_jwt(text)
+    return _read(parse_sd_jwt(text))
+
+
+def _read(sd_jwt: UnverifiedSdJwt) -> UnverifiedCredential:
     if sd_jwt.key_binding is not None:
         raise TokenError("key binding is not used here")
     jws = parse_compact(sd_jwt.jwt, typ=CREDENTIAL)

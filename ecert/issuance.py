@@ -15,6 +15,7 @@ from ecert import audit, credential, log
 from ecert._encoding import Clock, Randomness, b64url, rfc3339, to_json
 from ecert.catalogue import CertificateType, NumberPattern
 from ecert.errors import (
+    AlreadyExists,
     CounterFull,
     DraftError,
     EcertError,
@@ -47,7 +48,7 @@ from ecert.receipt import SALT_BYTES, commitment, log_entry
 from ecert.seal import seal_claims, sign_seal
 from ecert.statement import EVENTS, Statement, sign_statement
 from ecert.status import shuffle
-from ecert.store import NewCertificate, Store, Transaction
+from ecert.store import IMPORT, NewCertificate, Store, Transaction
 
 IDEMPOTENCY_SECONDS = 24 * 3600
 _ROUNDS_OF_NUMBERS = 100
@@ -55,7 +56,10 @@ _ROUNDS_OF_NUMBERS = 100
 
 @dataclass(frozen=True, slots=True)
 class Idempotency:
-    """A client's Idempotency-Key: kept as digests, in the same transaction as the issue."""
+    """A client's Idempotency-Key: kept as digests, in the same transaction as the issue.
+
+    What was imported is kept for ever, so that an import can be restarted at any time.
+    """
 
     client: str
     route: str
@@ -82,6 +86,7 @@ class Order:
     by: Actor
     idempotency: Idempotency | None = None
     succession: Succession | None = None
+    identifier: Identifier | None = None  # brought by an import of older certificates
 
 
 @dataclass(frozen=True, slots=True)
@@ -208,7 +213,8 @@ def _replay(tx: Transaction, _desk: Desk, works: list[_Work], now: datetime) -> 
         if (key.client, key.route, key.key_digest) in seen:
             raise IdempotencyMismatch("the same Idempotency-Key came twice at once; ask again")
         seen[key.client, key.route, key.key_digest] = work
-        found = tx.replayed(key.client, key.route, key.key_digest, since)
+        earliest = 0 if key.client == IMPORT else since
+        found = tx.replayed(key.client, key.route, key.key_digest, earliest)
         if found is None:
             return
         if found[0] != key.body_digest:
@@ -221,6 +227,7 @@ def _replay(tx: Transaction, _desk: Desk, works: list[_Work], now: datetime) -> 
 def _check_order(tx: Transaction, desk: Desk, works: list[_Work], now: datetime) -> None:
     """Check what depends on the registry: the type's state and code, and the issue date."""
     used: set[tuple[str, int]] = set()
+    brought: set[str] = set()
 
     def check(work: _Work) -> None:
         kind = work.order.kind
@@ -236,11 +243,25 @@ def _check_order(tx: Transaction, desk: Desk, works: list[_Work], now: datetime)
                 "/issued_on", "future", "签发日期不得晚于今天", "this is in the future"
             )
             raise DraftError("the issue date lies in the future", errors=[fault])
+        _check_identifier(tx, work.order, brought)
         if (kind.slug, kind.version) not in used:
             _use_type(tx, desk, kind, now)
             used.add((kind.slug, kind.version))
 
     _each(check, works)
+
+
+def _check_identifier(tx: Transaction, order: Order, brought: set[str]) -> None:
+    """Check an identifier that is brought: it names this type and agency, and is new."""
+    identifier = order.identifier
+    if identifier is None:
+        return
+    if not order.kind.is_code(identifier.type_code) or identifier.issuer_code != order.agency.code:
+        zh, en = "证照标识与类型或机构不符", "the identifier names another type or issuer"
+        raise DraftError(en, errors=[FieldError("/id", "identifier_kept", zh, en)])
+    if str(identifier) in brought or tx.record(str(identifier)) is not None:
+        raise AlreadyExists("a certificate with this identifier is there already")
+    brought.add(str(identifier))
 
 
 def _use_type(tx: Transaction, desk: Desk, kind: CertificateType, now: datetime) -> None:
@@ -447,6 +468,8 @@ def _certificate(desk: Desk, work: _Work, now: datetime) -> Certificate:
     code = kind.code(desk.defining_body)
     if work.previous is not None:
         identifier = parse_identifier(work.previous.id).bump()
+    elif order.identifier is not None:
+        identifier = order.identifier
     else:
         serial = make_serial(int(now.timestamp() * 1000), desk.randomness(10))
         identifier = Identifier(code, order.agency.code, serial)

@@ -113,25 +113,22 @@ def reveal(payload: Mapping[str, Any], disclosures: Iterable[str]) -> Revealed:
 
 
 class _Reader:
-    """Walks a payload once, opening digests as it meets them."""
+    """Walks a payload once, opening digests as it meets them.
+
+    Values that are neither object nor list are taken as they are without a further call: most are.
+    """
 
     def __init__(self, disclosures: Iterable[str]) -> None:
-        self.closed: dict[str, str] = {}
+        self.closed: dict[str, bytes] = {}
         for disclosure in disclosures:
-            digest = digest_of(disclosure.encode("utf-8", "replace"))
+            raw = disclosure.encode("utf-8", "replace")
+            digest = digest_of(raw)
             if digest in self.closed:
                 raise TokenError("a disclosure is repeated")
-            self.closed[digest] = disclosure
+            self.closed[digest] = raw
         self.seen: set[str] = set()
         self.places: list[tuple[Path, str]] = []
         self.hidden = 0
-
-    def value(self, value: Any, path: Path) -> Any:
-        if isinstance(value, dict):
-            return self.object(value, path)
-        if isinstance(value, list):
-            return self.array(value, path)
-        return value
 
     def object(self, value: Mapping[str, Any], path: Path) -> dict[str, Any]:
         if len(path) > MAX_DEPTH:
@@ -142,21 +139,23 @@ class _Reader:
         digests = found.pop("_sd", ())
         for name, item in found.items():
             if isinstance(item, (dict, list)):
-                found[name] = self.value(item, (*path, name))
+                found[name] = self.inside(item, (*path, name))
         if not isinstance(digests, (list, tuple)):
             raise TokenError("_sd is not a list")
         for digest in digests:
-            if (content := self._open(digest, 3)) is not None:
-                self._place(content, found, path)
+            raw = self._take(digest)
+            if raw is None:
+                continue
+            _, name, item = self._content(raw, 3)
+            if not isinstance(name, str) or name in found or name in {"_sd", "..."}:
+                raise TokenError("a disclosure has a name that may not stand there")
+            place = (*path, name)
+            self.places.append((place, raw.decode("ascii")))
+            found[name] = self.inside(item, place) if isinstance(item, (dict, list)) else item
         return found
 
-    def _place(self, content: list[Any], found: dict[str, Any], path: Path) -> None:
-        disclosure, name, item = content
-        if not isinstance(name, str) or name in found or name in {"_sd", "..."}:
-            raise TokenError("a disclosure has a name that may not stand there")
-        place = (*path, name)
-        self.places.append((place, disclosure))
-        found[name] = self.value(item, place)
+    def inside(self, value: dict[str, Any] | list[Any], path: Path) -> Any:
+        return self.object(value, path) if isinstance(value, dict) else self.array(value, path)
 
     def array(self, value: list[Any], path: Path) -> list[Any]:
         if len(path) > MAX_DEPTH:
@@ -164,34 +163,39 @@ class _Reader:
         found: list[Any] = []
         for item in value:
             place = (*path, len(found))
-            if not (isinstance(item, dict) and "..." in item):
-                found.append(self.value(item, place))
-                continue
-            if len(item) != 1:
+            if not isinstance(item, (dict, list)):
+                found.append(item)
+            elif isinstance(item, list) or "..." not in item:
+                found.append(self.inside(item, place))
+            elif len(item) != 1:
                 raise TokenError("a hidden element has other members")
-            if (content := self._open(item["..."], 2)) is not None:
-                self.places.append((place, content[0]))
-                found.append(self.value(content[1], place))
+            elif (raw := self._take(item["..."])) is not None:
+                self.places.append((place, raw.decode("ascii")))
+                _, content = self._content(raw, 2)
+                is_plain = not isinstance(content, (dict, list))
+                found.append(content if is_plain else self.inside(content, place))
         return found
 
-    def _open(self, digest: Any, parts: int) -> list[Any] | None:
-        """Open a digest: its disclosure in place of the salt, then name and value, or value."""
+    def _take(self, digest: Any) -> bytes | None:
+        """Give the disclosure of a digest, once; None when it was not shown."""
         if not isinstance(digest, str) or digest in self.seen:
             raise TokenError("a digest is repeated or is not a text")
         self.seen.add(digest)
-        disclosure = self.closed.pop(digest, None)
-        if disclosure is None:
-            self.hidden += 1
-            return None
+        raw = self.closed.pop(digest, None)
+        self.hidden += raw is None
+        return raw
+
+    @staticmethod
+    def _content(raw: bytes, parts: int) -> list[Any]:
+        """Decode a disclosure: salt, then name and value, or a value alone."""
         try:
-            content = orjson.loads(parse_bound_b64url(disclosure.encode("ascii")))
+            content = orjson.loads(parse_bound_b64url(raw))
         except (InputError, ValueError) as error:
             raise TokenError("a disclosure is malformed") from error
         is_list = isinstance(content, list) and len(content) == parts
         if not is_list or not isinstance(content[0], str):
             raise TokenError("a disclosure has the wrong form for its place")
-        content[0] = disclosure
-        return content  # type: ignore[no-any-return]  # checked above
+        return content  # type: ignore[no-any-return]  # a list, as was just checked
 
 
 def select(

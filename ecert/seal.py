@@ -25,6 +25,7 @@ NAME_CHARACTERS = 12
 DIGEST_BYTES = 16
 SUB, EXP, NBF, IAT, STATUS = 2, 4, 5, 6, 65535
 _ALGORITHMS = {ES256: -7, EDDSA: -8}
+_PROTECTED = {suite: cbor2.dumps({1: number}) for suite, number in _ALGORITHMS.items()}
 _PATH = "/V#"
 
 
@@ -75,7 +76,7 @@ def seal_claims(
 
 def sign_seal(claims: Mapping[int | str, Any], signer: Signer, base: str) -> str:
     """Sign a seal and give the text of its QR code."""
-    protected = cbor2.dumps({1: _ALGORITHMS[signer.suite]})
+    protected = _PROTECTED[signer.suite]
     payload = cbor2.dumps(dict(claims))
     signature = signer.sign(_to_be_signed(protected, payload))
     message = cbor2.dumps(cbor2.CBORTag(COSE_SIGN1, [protected, {}, payload, signature]))

@@ -41,8 +41,8 @@ def create_app(registry: Registry) -> FastAPI:
     app.state.service = Service(registry)
     problems.install(app)
     for router in (
+        certificates.plain,  # the busiest first
         certificates.router,
-        certificates.plain,
         oauth.router,
         public.router,
         log.router,

@@ -26,6 +26,7 @@ def run(home: Path, *, host: str, port: int, workers: int) -> None:
         log_level="warning",
         access_log=False,  # an access log would hold what people asked for
         server_header=False,
+        proxy_headers=False,  # nothing here depends on the caller's address
     )
 
 

@@ -22,7 +22,7 @@ from ecert.errors import (
     NotFound,
     NotPublished,
 )
-from ecert.ids import check_credit_code, check_division
+from ecert.ids import check_credit_code, check_division, parse_identifier
 from ecert.issuance import Desk, Idempotency, Issued, Order, Succession
 from ecert.keys import Role, Trust, TrustedRegistry, derive, parse_jwk, thumbprint
 from ecert.lifecycle import Act
@@ -266,9 +266,10 @@ class Registry:
             kind = self.catalogue.newest(request.slug)
             agency = _pick(agencies, _acting_for(request.agency, request.by))
             draft = check_draft(kind, request.draft)
+            brought = None if request.identifier is None else parse_identifier(request.identifier)
         except EcertError as error:
             return error
-        return Order(kind, draft, agency, request.by, request.idempotency)
+        return Order(kind, draft, agency, request.by, request.idempotency, identifier=brought)
 
     def operate(
         self,
@@ -356,6 +357,8 @@ class Registry:
         elif rests_on:
             with self.store.reading() as opened:
                 warnings = _fallen(rests_on, opened, now)
+        if status is record.status and not warnings:
+            return record
         return replace(record, status=status, warnings=(*record.warnings, *warnings))
 
     def search(
@@ -532,6 +535,7 @@ class IssueRequest:
     by: Actor
     agency: str | None = None
     idempotency: Idempotency | None = None
+    identifier: str | None = None
 
 
 def _pick(agencies: list[Agency], code: str | None) -> Agency:

@@ -2,9 +2,10 @@
 
 from ecert.store.reading import TILE, TILE_LEVELS, ClientRow, Filter, KeyRow, Reading, Visibility
 from ecert.store.store import Store
-from ecert.store.writing import NewCertificate, Transaction, client_columns
+from ecert.store.writing import IMPORT, NewCertificate, Transaction, client_columns
 
 __all__ = [
+    "IMPORT",
     "TILE",
     "TILE_LEVELS",
     "ClientRow",

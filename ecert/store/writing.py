@@ -18,6 +18,8 @@ from ecert.status import LIST_SIZE
 from ecert.store import tables as t
 from ecert.store.reading import _RECORD, KeyRow, Reading, _record
 
+IMPORT = "import"  # the client under which imported records are remembered
+
 
 @dataclass(frozen=True, slots=True)
 class NewCertificate:

@@ -156,9 +156,7 @@ def test_an_index_outside_the_list(book: Book) -> None:
     assert report.status is None
 
 
-def test_an_index_outside_the_list_for_a_past_moment(
-    book: Book, clock: SettableClock
-) -> None:
+def test_an_index_outside_the_list_for_a_past_moment(book: Book, clock: SettableClock) -> None:
     # PRODUCT BUG: for a past moment the list is not asked whether it has the index at all, and an
     # index without details reads as in force (ecert/verification/verifier.py judge_status).
     before = clock()
@@ -554,7 +552,7 @@ class Life:
 
     def unsure(self, *statements: str) -> None:
         """Whatever day is asked about: the evidence does not tell."""
-        for count in (1, 15, 25):
+        for count in (15, 1, 25):
             report = self.report(count, *statements)
             expect(report, "undetermined", **WHOLE, status="status_history")
             assert report.status is None
@@ -750,8 +748,9 @@ def test_a_statement_that_was_signed_after_its_key_was_retired(
     registry: Registry, clock: SettableClock, record: Record
 ) -> None:
     stolen = Stolen(registry)
-    key, header = stolen.key(Role.AGENCY, PLANNING.code), stolen.header(
-        Role.AGENCY, PLANNING.code, typ="ecert-statement+jwt"
+    key, header = (
+        stolen.key(Role.AGENCY, PLANNING.code),
+        stolen.header(Role.AGENCY, PLANNING.code, typ="ecert-statement+jwt"),
     )
     clock.move(days(1))
     registry.rotate_key(Role.AGENCY, PLANNING.code, by=CLERK)

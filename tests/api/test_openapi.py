@@ -16,7 +16,7 @@ from ecert import errors
 from ecert.errors import EcertError
 from ecert_api.problems import PROBLEMS
 from ecert_api.routes import certificates, health, log, oauth, public
-from tests.api.conftest import PROBLEM, Portal
+from tests.api.conftest import PROBLEM, Drafts, Portal
 from tests.conftest import PLANNING
 
 EXAMPLES = 80
@@ -43,12 +43,13 @@ DECIDED_ELSEWHERE = {
 }
 
 
-def findings(portal: Portal, route: str) -> dict[str, str]:
+def findings(portal: Portal, route: str, **parameters: str) -> dict[str, str]:
     """Run Schemathesis on one operation with its default checks; give what it found, once each."""
     token = portal.token(portal.enrol(PLANNING.code, SCOPES))
     config: dict[str, Any] = {
         "headers": {"Authorization": f"Bearer {token}"},
         "generation": {"max-examples": EXAMPLES, "deterministic": True},
+        "parameters": parameters,
         "phases": {"stateful": {"enabled": False}},  # there is nothing to link in one operation
     }
     if route in DECIDED_ELSEWHERE:
@@ -78,6 +79,16 @@ def findings(portal: Portal, route: str) -> dict[str, str]:
 @pytest.mark.parametrize("route", ROUTES)
 def test_the_service_does_what_its_description_says(portal: Portal, route: str) -> None:
     found = findings(portal, route)
+    assert not found, "\n\n".join(f"{title}\n{text}" for title, text in found.items())
+
+
+@pytest.mark.parametrize("route", [route for route in ROUTES if "{identifier}" in route])
+def test_so_it_does_with_a_certificate_that_is_there(
+    portal: Portal, a_draft: Drafts, route: str
+) -> None:
+    issued = portal.issued(portal.planning, a_draft())
+    portal.registry.publish()
+    found = findings(portal, route, **{"path.identifier": issued["id"]})
     assert not found, "\n\n".join(f"{title}\n{text}" for title, text in found.items())
 
 

@@ -39,6 +39,5 @@ def say(text: str) -> None:
     print(text, flush=True)  # noqa: T201 - it is what a bench does
 
 
-
 if __name__ == "__main__":
     raise SystemExit(main())

@@ -72,14 +72,18 @@ def _measure(
     record = registry.issue(kind, draft, by=Actor("bench")).record
     body = record.to_json()
     rates = {}
-    with _server(folder, "bare:app", {"PYTHONPATH": str(_write_bare(folder, body))}, _free_port()) as base:
+    with _server(
+        folder, "bare:app", {"PYTHONPATH": str(_write_bare(folder, body))}, _free_port()
+    ) as base:
         rates["bare"] = _load(say, "bare Starlette JSON", base + "/x", {})
     with _usual(folder, body) as (base, headers):
         rates["usual"] = _load(say, "usual build", base, headers)
     environment = {"ECERT_HOME": str(folder / "home"), "ECERT_STATE_DIR": str(folder / "state")}
     with _server(folder, "ecert_api.server:make", environment, port, factory=True) as base:
         headers = {"Authorization": f"Bearer {_token(registry, base, kind)}", **grounds()}
-        rates["ecert"] = _load(say, "ecert audited fetch", f"{base}/v1/certificates/{record.id}", headers)
+        rates["ecert"] = _load(
+            say, "ecert audited fetch", f"{base}/v1/certificates/{record.id}", headers
+        )
     reads = sum(row["action"] == "read" for row in _audit(registry))
     say(f"audit rows written by the load: {reads}")
     return {

@@ -62,7 +62,9 @@ def measure(say: Callable[[str], None]) -> dict[str, float]:
         batch = BATCH * rate(lambda: registry.issue_many(requests), 1)
         single = rate(lambda: registry.issue(TYPE, example, by=OPERATOR), 50)
         record = registry.issue(TYPE, example, by=OPERATOR).record
-        say(f"issue in batches of {BATCH}      {batch:10.0f}/s   with seal, audit row and log entry")
+        say(
+            f"issue in batches of {BATCH}      {batch:10.0f}/s   with seal, audit row and log entry"
+        )
         say(f"issue one by one              {single:10.0f}/s   each durable by itself")
         package = _sd_jwt_package(record.body["fields"])
         say(f"sd-jwt package, issue alone   {package:10.0f}/s   no schema, no seal, no store")
@@ -72,7 +74,9 @@ def measure(say: Callable[[str], None]) -> dict[str, float]:
         )
         verify = rate(lambda: verifier.verify(record.credential), 300)
         seal = rate(lambda: verifier.verify(record.seal), 300)
-        say(f"verify a credential           {verify:10.0f}/s   all steps, schema and status included")
+        say(
+            f"verify a credential           {verify:10.0f}/s   all steps, schema and status included"
+        )
         say(f"verify a seal                 {seal:10.0f}/s")
     gc.unfreeze()
     gc.set_threshold(700, 10, 10)

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import json
 import os
 import uuid
 from datetime import UTC, datetime
-from typing import Any
+from typing import Annotated, Any
 
 import jwt
 from fastapi import Depends, FastAPI, Header, HTTPException
@@ -50,7 +51,7 @@ class AuditRow(Base):
 app = FastAPI()
 
 
-def caller(authorization: str = Header()) -> str:
+def caller(authorization: Annotated[str, Header()]) -> str:
     """Check the token, each time."""
     token = authorization.removeprefix("Bearer ")
     try:
@@ -71,10 +72,10 @@ PUBLIC = os.environ.get("USUAL_PUBLIC", "")
 @app.get("/certificates/{identifier}")
 def fetch(
     identifier: str,
-    x_purpose: str = Header(),
-    x_operator: str = Header(),
-    who: str = Depends(caller),
-    db: Session = Depends(session),  # noqa: FAST002 - written the usual way
+    x_purpose: Annotated[str, Header()],
+    x_operator: Annotated[str, Header()],
+    who: Annotated[str, Depends(caller)],
+    db: Annotated[Session, Depends(session)],
 ) -> dict[str, Any]:
     """Read one certificate and write one audit row."""
     found = db.get(Certificate, identifier)
@@ -90,7 +91,5 @@ def fetch(
     db.add(row)
     body = found.body
     db.commit()
-    import json
-
     answer: dict[str, Any] = json.loads(body)
     return answer
