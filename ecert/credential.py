@@ -311,13 +311,40 @@ def _read(sd_jwt: UnverifiedSdJwt) -> UnverifiedCredential:
     if sd_jwt.key_binding is not None:
         raise TokenError("key binding is not used here")
     jws = parse_compact(sd_jwt.jwt, typ=CREDENTIAL)
-    revealed = reveal(jws.unverified_claims(), sd_jwt.disclosures)
+    payload = jws.unverified_claims()
+    _check_clear(payload)
+    revealed = reveal(payload, sd_jwt.disclosures)
     claims = revealed.claims
     if not _VALIDATOR.is_valid(claims):
         raise TokenError(_first_fault(claims))
     if not all(path[0] in _CONCEALABLE and len(path) > 1 for path, _ in revealed.places):
         raise TokenError("a claim that must be clear was disclosed")
     return _to_unverified(sd_jwt, jws, revealed)
+
+
+def _check_clear(payload: Mapping[str, Any]) -> None:
+    """Refuse a digest where everything must be clear: whoever withholds it could hide an expiry."""
+    if "_sd" in payload:
+        raise TokenError("a claim that must be clear is hidden")
+    for name, value in payload.items():
+        if name != "fields" and isinstance(value, (dict, list)):
+            _check_branch(name, value)
+
+
+def _check_branch(name: str, value: dict[str, Any] | list[Any]) -> None:
+    if isinstance(value, list):
+        if name not in _CONCEALABLE and any(isinstance(item, (dict, list)) for item in value):
+            raise TokenError("a claim that must be clear is hidden")
+        if any(isinstance(item, dict) and "..." in item for item in value):
+            raise TokenError("a holder or an attachment is hidden as a whole")
+        return
+    if name in _CONCEALABLE:
+        raise TokenError("holders and attachments are lists")
+    if "_sd" in value or "..." in value:
+        raise TokenError("a claim that must be clear is hidden")
+    for inner in value.values():
+        if isinstance(inner, (dict, list)):
+            _check_branch(name, inner)
 
 
 def _first_fault(claims: Any) -> str:
@@ -331,6 +358,9 @@ def _to_unverified(
 ) -> UnverifiedCredential:
     claims = revealed.claims
     status = claims["status"]["status_list"]
+    whole = (claims["iat"], claims["nbf"], claims.get("exp", 0), status["idx"])
+    if any(type(number) is not int for number in (*whole, claims["type"]["version"])):
+        raise TokenError("a whole number is written with a fraction")  # JSON Schema allows 5.0
     return UnverifiedCredential(
         sd_jwt=sd_jwt,
         jws=jws,

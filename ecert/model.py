@@ -10,7 +10,7 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 from ecert._encoding import rfc3339
-from ecert.errors import TransitionRefused
+from ecert.errors import InputError, TransitionRefused
 
 DEFAULT_ZONE = "Asia/Shanghai"
 CREDIT_CODE = "001"
@@ -162,13 +162,28 @@ class Validity:
     valid_to: date | None
 
     def seconds(self, zone: str) -> tuple[int, int | None]:
-        """Give ``nbf`` and ``exp``: 00:00 of the first day, and of the day after the last."""
-        end = None if self.valid_to is None else self.valid_to + timedelta(days=1)
-        return _midnight(self.valid_from, zone), None if end is None else _midnight(end, zone)
+        """Give ``nbf`` and ``exp``: 00:00 of the first day, and of the day after the last.
+
+        Raises: InputError at the ends of the calendar, where there is no such day.
+        """
+        try:
+            end = None if self.valid_to is None else self.valid_to + timedelta(days=1)
+            return _midnight(self.valid_from, zone), None if end is None else _midnight(end, zone)
+        except (OverflowError, ValueError) as error:
+            raise InputError("the validity reaches beyond the calendar") from error
 
 
 def _midnight(day: date, zone: str) -> int:
     return int(datetime.combine(day, time(), ZoneInfo(zone)).timestamp())
+
+
+def check_time_zone(name: str) -> str:
+    """Check the name of a time zone (IANA). Raises: InputError."""
+    try:
+        ZoneInfo(name)
+    except (KeyError, ValueError, OSError) as error:
+        raise InputError("there is no such time zone") from error
+    return name
 
 
 def civil_date(moment: datetime, zone: str) -> date:

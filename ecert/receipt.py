@@ -95,10 +95,14 @@ def _parse_extra(line: str) -> tuple[bytes, Mapping[str, Any]]:
         raise InputError("the salt and the entry are missing")
     raw = parse_b64(line.removeprefix("extra "))
     extra = parse_json(raw)
+    try:
+        is_canonical = canonical(extra) == raw
+    except ValueError as error:  # a number beyond what JSON numbers can carry
+        raise InputError("extra has no canonical form") from error
     if not isinstance(extra, dict) or extra.keys() != {"salt", "entry"}:
         raise InputError("extra holds a salt and an entry")
     salt, entry = extra["salt"], extra["entry"]
-    if not isinstance(salt, str) or not isinstance(entry, dict) or canonical(extra) != raw:
+    if not isinstance(salt, str) or not isinstance(entry, dict) or not is_canonical:
         raise InputError("extra is not canonical")
     if len(data := parse_b64url(salt)) != SALT_BYTES:
         raise InputError("a salt has 16 bytes")

@@ -85,7 +85,8 @@ def pack(values: Mapping[int, int], *, size: int = LIST_SIZE, bits: int = BITS) 
 
 def parse_list(claim: Any) -> StatusList:
     """Read a ``status_list`` claim, bounded in size. Raises: InputError."""
-    if not isinstance(claim, dict) or claim.get("bits") not in {1, 2, 4, 8}:
+    bits = claim.get("bits") if isinstance(claim, dict) else None
+    if type(bits) is not int or bits not in {1, 2, 4, 8}:
         raise InputError("a status list has 1, 2, 4 or 8 bits an entry")
     if not isinstance(claim.get("lst"), str):
         raise InputError("a status list has a text named lst")
@@ -96,7 +97,7 @@ def parse_list(claim: Any) -> StatusList:
         raise InputError("the status list is not zlib data") from error
     if not unpacker.eof or unpacker.unused_data:
         raise InputError("the status list is too long or cut off")
-    return StatusList(claim["bits"], data)
+    return StatusList(bits, data)
 
 
 @dataclass(frozen=True, slots=True)

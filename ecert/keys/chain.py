@@ -206,9 +206,29 @@ def parse_certificate(der: bytes) -> x509.Certificate:
     if len(der) > MAX_CERTIFICATE_BYTES:
         raise InputError("the X.509 certificate is too long")
     try:
+        if not _has_positive_serial(der):  # the library only warns
+            raise InputError("the X.509 certificate has no positive serial number")
         return x509.load_der_x509_certificate(der)
-    except ValueError as error:
+    except (ValueError, IndexError, x509.InvalidVersion) as error:
         raise InputError("not an X.509 certificate") from error
+
+
+def _has_positive_serial(der: bytes) -> bool:
+    """Look at the serial number (RFC 5280 §4.1.2.2) before the whole certificate is read."""
+    fields = _element(_element(der)[1])[1]  # Certificate → tbsCertificate → its members
+    tag, content, rest = _element(fields)
+    if tag == 0xA0:  # the version, where it is written
+        tag, content, rest = _element(rest)
+    return tag == 0x02 and content[0] < 0x80 and any(content)
+
+
+def _element(data: bytes) -> tuple[int, bytes, bytes]:
+    """Cut one DER element off: its tag, its content, and what follows. Raises: IndexError."""
+    size, start = data[1], 2
+    if size & 0x80:
+        start += size & 0x7F
+        size = int.from_bytes(data[2:start], "big")
+    return data[0], data[start : start + size], data[start + size :]
 
 
 def verify_chain(
@@ -261,16 +281,31 @@ def _path(
         raise SignatureError("the certificate chain does not hold") from error
 
 
-_CA_POLICY = verification.ExtensionPolicy.permit_all().require_present(
-    x509.BasicConstraints, verification.Criticality.AGNOSTIC, None
+def _check_authority(
+    _policy: verification.Policy, _authority: x509.Certificate, usage: x509.KeyUsage | None
+) -> None:
+    if usage is not None and not usage.key_cert_sign:  # RFC 5280 §6.1.4 (n)
+        raise ValueError("the key usage does not allow certifying")
+
+
+_CA_POLICY = (
+    verification.ExtensionPolicy.permit_all()
+    .require_present(x509.BasicConstraints, verification.Criticality.AGNOSTIC, None)
+    .may_be_present(x509.KeyUsage, verification.Criticality.AGNOSTIC, _check_authority)
 )
 
 
 def _leaf_policy(role: Role) -> verification.ExtensionPolicy:
     agnostic = verification.Criticality.AGNOSTIC
     policy = verification.ExtensionPolicy.permit_all()
-    policy = policy.require_present(x509.KeyUsage, agnostic, _check_usage)
     wanted = _EKU[role]
+
+    def check_usage(
+        _policy: verification.Policy, _leaf: x509.Certificate, usage: x509.KeyUsage
+    ) -> None:
+        commits = usage.content_commitment or role is not Role.AGENCY
+        if not usage.digital_signature or not commits or usage.key_cert_sign:
+            raise ValueError("the key usage does not allow signing documents")
 
     def check_extended(
         _policy: verification.Policy, _leaf: x509.Certificate, usage: x509.ExtendedKeyUsage
@@ -278,14 +313,8 @@ def _leaf_policy(role: Role) -> verification.ExtensionPolicy:
         if list(usage) != [wanted]:
             raise ValueError("a leaf serves one role only, and this is another")
 
+    policy = policy.require_present(x509.KeyUsage, agnostic, check_usage)
     return policy.require_present(x509.ExtendedKeyUsage, agnostic, check_extended)
-
-
-def _check_usage(
-    _policy: verification.Policy, _leaf: x509.Certificate, usage: x509.KeyUsage
-) -> None:
-    if not usage.digital_signature or usage.key_cert_sign:
-        raise ValueError("the key usage does not allow signing documents")
 
 
 def _organisation_code(leaf: x509.Certificate) -> str | None:

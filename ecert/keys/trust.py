@@ -16,7 +16,7 @@ import jsonschema_rs
 from ecert._encoding import b64, instant, parse_b64, parse_json, parse_rfc3339, rfc3339
 from ecert.errors import EcertError, InputError, SignatureError
 from ecert.keys.chain import Role, VerifiedKey, verify_chain
-from ecert.model import DEFAULT_ZONE
+from ecert.model import DEFAULT_ZONE, check_time_zone
 
 MAX_TRUST_BYTES = 8 << 20
 _MAX_CACHED_CHAINS = 4096
@@ -247,7 +247,7 @@ def _registry(one: Mapping[str, Any]) -> TrustedRegistry:
 
 
 def _agency(code: str, item: Mapping[str, Any]) -> TrustedAgency:
-    zone = item.get("time_zone", DEFAULT_ZONE)
+    zone = check_time_zone(item.get("time_zone", DEFAULT_ZONE))
     return TrustedAgency(
         code, item["name"], _ders(item["anchors"]), _ders(item["certificates"]), zone
     )

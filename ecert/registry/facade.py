@@ -35,6 +35,7 @@ from ecert.model import (
     Operation,
     Record,
     Status,
+    check_time_zone,
     effective_status,
 )
 from ecert.receipt import Receipt
@@ -133,6 +134,7 @@ class Registry:
         """
         check_credit_code(agency.code)
         check_division(agency.division)
+        check_time_zone(agency.time_zone)
         with self.store.reading() as reading:
             if reading.agency(agency.code) is not None:
                 raise AlreadyExists("this agency is registered already")
@@ -561,8 +563,8 @@ def _acting_for(code: str | None, by: Actor) -> str | None:
 def _check_basis(basis: Basis) -> None:
     for name in ("reason", "basis", "operator"):
         value = getattr(basis, name)
-        if not value.strip() or len(value) > MAX_REASON:
-            raise InputError(f"{name} is required, at most {MAX_REASON} characters")
+        if not value.strip() or len(value) > MAX_REASON or not value.isprintable():
+            raise InputError(f"{name} is required: 1 to {MAX_REASON} printable characters")
 
 
 def _may_read(by: Actor, record: Record) -> bool:

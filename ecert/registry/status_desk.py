@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
 
 from ecert._encoding import Clock
-from ecert.errors import NotFound
+from ecert.errors import EcertError, NotFound
 from ecert.keys import SigningKey
 from ecert.status import TTL, sign_details, sign_list
 from ecert.store import Store
+
+_ADDRESS = re.compile(r"/status/(0|[1-9][0-9]{0,8})(/details)?", re.ASCII)
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,12 +33,12 @@ class StatusDesk:
 
     def status_token(self, uri: str) -> str | None:
         """Give the list or the details at an address of this registry; None for another address."""
-        number, _, tail = uri.removeprefix(f"{self._base}/status/").partition("/")
-        if not uri.startswith(f"{self._base}/status/") or not number.isdecimal():
+        found = _ADDRESS.fullmatch(uri.removeprefix(self._base))
+        if found is None or not uri.startswith(self._base):
             return None
         try:
-            return self.token(int(number), is_details=tail == "details")
-        except NotFound:
+            return self.token(int(found[1]), is_details=found[2] is not None)
+        except EcertError:  # no such list, or its key is not to be had
             return None
 
     def token(self, number: int, *, is_details: bool) -> str:

@@ -76,12 +76,19 @@ def _read_picture(raw: bytes) -> Presented:
         texts = read_picture(raw)
     except (SealError, TooLarge):
         return Presented("no_code")
-    for text in texts:
-        try:
-            return Presented("read_seal", seal=parse_seal(text))
-        except SealError:
-            continue
+    seals = {text: seal for text in texts if (seal := _seal_or_none(text)) is not None}
+    if len(seals) > 1:
+        return Presented("several_seals")
+    for seal in seals.values():
+        return Presented("read_seal", seal=seal)
     return Presented("unreadable" if texts else "no_code")
+
+
+def _seal_or_none(text: str) -> UnverifiedSeal | None:
+    try:
+        return parse_seal(text)
+    except SealError:
+        return None
 
 
 def _read_bundle(raw: bytes) -> Presented:
@@ -125,6 +132,8 @@ def _unzip(raw: bytes) -> dict[str, bytes]:
                 if len(data) > MAX_MEMBER_BYTES or total > MAX_PRESENTED_BYTES:
                     raise TooLarge("the bundle is too large when unpacked")
                 files[member.filename] = data
-    except (zipfile.BadZipFile, RuntimeError, NotImplementedError, OSError, EOFError) as error:
+    except InputError:
+        raise
+    except Exception as error:
         raise InputError("the bundle is damaged") from error
     return files

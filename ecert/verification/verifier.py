@@ -14,7 +14,14 @@ from ecert.credential import UnverifiedCredential, check_fields
 from ecert.errors import EcertError, IdentifierError, InputError, SignatureError
 from ecert.ids import Identifier, parse_identifier, parse_tail
 from ecert.keys import Trust, TrustedRegistry, VerifiedKey
-from ecert.model import Status, Validity, certificate_json, civil_date, end_of_day
+from ecert.model import (
+    TRANSITIONS,
+    Status,
+    Validity,
+    certificate_json,
+    civil_date,
+    end_of_day,
+)
 from ecert.receipt import Receipt, verify_receipt
 from ecert.seal import EXP, IAT, NBF, STATUS, SUB, UnverifiedSeal, verify_seal
 from ecert.statement import Statement, parse_statement
@@ -32,7 +39,9 @@ from ecert.status import (
 from ecert.verification.presented import Presented, read_presented
 from ecert.verification.report import STEPS, Outcome, Report, Step, decide
 
+CLOCK_SKEW_SECONDS = 300
 _MAX_CACHED_LISTS = 64
+_SIGNED = frozenset({"signature_good", "key_compromised", "signed_later"})
 _VALUE_CODES = {ENDED: "ended", SUSPENDED: "suspended", SUPERSEDED: "superseded"}
 
 
@@ -97,9 +106,15 @@ class Verifier:
 
     def token(self, uri: str, shown: Presented) -> str | None:
         """Find a status token: what the bundle brought is offline evidence, else the source."""
-        if self._status is not None and (found := self._status.status_token(uri)) is not None:
-            return found
-        return shown.lists.get(uri)
+        return self._fetched(uri) or shown.lists.get(uri)
+
+    def _fetched(self, uri: str) -> str | None:
+        if self._status is None:
+            return None
+        try:
+            return self._status.status_token(uri)
+        except Exception:  # noqa: BLE001 - somebody else's code: if it fails, nothing was checked
+            return None
 
     @property
     def is_online(self) -> bool:
@@ -206,7 +221,7 @@ class _Run:
         rest = ("not_reached", None)
         steps = tuple(Step(name, *self.codes.get(name, rest)) for name in STEPS)
         requires_log = signed is not None and signed.registry.require_log
-        is_known = self.codes.get("signature", ("",))[0] in {"signature_good", "key_compromised"}
+        is_known = self.codes.get("signature", ("",))[0] in _SIGNED
         return Report(
             verdict=decide(steps, is_document=False, requires_log=requires_log),
             certificate=self.shown_certificate(signed) if signed and is_known else None,
@@ -296,6 +311,8 @@ class _Run:
 
     def judge_key(self, signed: _Signed, key: VerifiedKey) -> str:
         """Retired: good if signed before. Compromised: good only with a proof from before."""
+        if signed.iat > self.now.timestamp() + CLOCK_SKEW_SECONDS:
+            return "signed_later"
         retired = signed.registry.retired.get(key.kid)
         if retired is not None and signed.iat >= int(retired.timestamp()):
             return "key_retired"
@@ -358,7 +375,10 @@ class _Run:
         assert self.shown.credential is not None  # noqa: S101 - the caller looked
         validity: Validity = self.shown.credential.certificate.validity
         zone = signed.registry.agencies[signed.issuer].time_zone
-        return validity.seconds(zone) == (signed.nbf, signed.exp)
+        try:
+            return validity.seconds(zone) == (signed.nbf, signed.exp)
+        except InputError:
+            return False
 
     # -- 5 log -------------------------------------------------------------------------------
 
@@ -416,14 +436,14 @@ class _Run:
             found = self.verifier.checked_list(token, uri, signed.registry)
         except EcertError:
             return "status_unusable", None, None
-        if self.is_past and self.moment.timestamp() < found.issued_at:
-            return self.judge_past(signed)
-        if self.now.timestamp() >= found.expires_at:
-            return "status_stale", found.issued_at, None
         try:
             value = found.statuses[signed.status_index]
         except InputError:
             return "status_index", found.issued_at, None
+        if self.is_past and self.moment.timestamp() < found.issued_at:
+            return self.judge_past(signed)
+        if self.now.timestamp() >= found.expires_at:
+            return "status_stale", found.issued_at, None
         if value == VALID:
             return "status_good", found.issued_at, None
         detail = self.details(signed)
@@ -470,15 +490,20 @@ class _Run:
         acts = self.statements(signed)
         if len(acts) != detail.changes or acts[-1].status is not detail.status:
             return None
-        status = Status.VALID
+        status = found = Status.VALID
         for act in acts:
-            if act.at <= self.moment.timestamp():
-                status = act.status
+            allowed, result = TRANSITIONS.get(act.operation, (frozenset(), None))
+            if found not in allowed or act.status is not result:
+                return None  # these acts do not follow from one another
+            found = act.status
+            status = found if act.at <= self.moment.timestamp() else status
         return status
 
     def statements(self, signed: _Signed) -> Sequence[Statement]:
         found = []
-        for token in dict.fromkeys(self.shown.statements):
+        # ES256 is malleable: one act may come under two signatures, so the signed part tells apart.
+        distinct = {token.rpartition(".")[0]: token for token in self.shown.statements}
+        for token in distinct.values():
             try:
                 found.append(_verify_statement(token, signed, self.shown.credential))
             except EcertError:

@@ -17,15 +17,18 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
+from ecert.ids import parse_tail
 from ecert.keys import Role
 from ecert.model import Basis, Operation, Record
 from ecert.registry import Registry
 from tests.adversary.forge import (
     Cose,
     Stolen,
+    b64,
     base32,
     expect,
     flip,
+    make_authority,
     malleate,
     new_key,
     trust_with,
@@ -375,8 +378,6 @@ def test_an_unknown_claim_signed_by_the_agency_is_not_shown(
 
 
 def test_a_type_code_nobody_knows(registry: Registry, cose: Cose, agency_key: Any) -> None:
-    from ecert.ids import parse_tail  # noqa: PLC0415 - only the check character is wanted
-
     found = parse_tail(cose.claims[2])
     other = type(found)(found.type_code[:18] + "999", found.issuer_code, found.serial)
     report = registry.verify(cose.with_claims({2: other.tail}).signed(agency_key))
@@ -403,8 +404,6 @@ def test_a_listed_certificate_that_is_not_under_the_agencys_anchors(
     registry: Registry, cose: Cose
 ) -> None:
     """A leaf in the trust file is a convenience, not an anchor."""
-    from tests.adversary.forge import b64, make_authority  # noqa: PLC0415 - used here only
-
     key, leaf = make_authority().leaf(PLANNING.code)
 
     def change(one: dict[str, Any]) -> None:
@@ -605,9 +604,9 @@ def test_a_picture_whose_notes_unpack_to_more_than_memory(registry: Registry) ->
 
 def test_a_broken_chunk_after_the_picture_data(registry: Registry) -> None:
     # PRODUCT BUG: SyntaxError, as above.
-    whole = _hollow(100, 100)
-    head, tail = whole[: -12 - 4 - 20], whole[-12:]
-    broken = head + b"\x00\x00\x00\x04\xff\xff\xff\xffABCD" + tail
+    header = _chunk(b"IHDR", struct.pack(">IIBBBBB", 300, 300, 8, 0, 0, 0, 0))
+    rows = zlib.compress(bytes(range(256)) * 400, 0)[:2000]
+    broken = b"\x89PNG\r\n\x1a\n" + header + _chunk(b"IDAT", rows) + _chunk(b"\xff\xff\xff\xff", b"")
     expect(registry.verify(broken), "undetermined", **NO_CODE)
 
 

@@ -12,7 +12,7 @@ import jwt
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from jwcrypto.jwk import JWK  # type: ignore[import-untyped]
+from jwcrypto.jwk import JWK
 from sd_jwt.verifier import SDJWTVerifier
 
 from ecert._encoding import b64url, parse_b64url
@@ -204,6 +204,8 @@ def test_a_malformed_disclosure_is_refused(text: str) -> None:
         reveal({"_sd": [digest(text)]}, [text])
 
 
+# PRODUCT BUG: ecert/sdjwt.py _Reader.array decodes the disclosure as ASCII before _content has
+# refused it: UnicodeDecodeError on a presented text with "é" between its tildes.
 @pytest.mark.parametrize(
     "text", [disclosure("s"), disclosure("s", "a", 1), b64url(b"{}"), "é", "\ud800"]
 )

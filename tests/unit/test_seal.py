@@ -258,8 +258,6 @@ def test_another_tag_is_refused(tag: int) -> None:
     refused(cbor2.dumps(parts))
 
 
-# PRODUCT BUG: ecert/seal.py _loads: cbor2 takes tag 55799 away silently, so every seal has a second
-# spelling; design §6 says tag 18 alone. Comparing with what was decoded, written again, would do.
 def test_the_tag_of_self_described_cbor_is_refused() -> None:
     refused(cbor2.dumps(cbor2.CBORTag(55799, cbor2.loads(message()))))
 
@@ -342,8 +340,8 @@ def test_a_seal_points_to_its_status(status: Any) -> None:
     refused(message({**CLAIMS, 65535: status}))
 
 
-# PRODUCT BUG: ecert/seal.py _check_claims takes true and negative numbers for an index; `idx` is a
-# non-negative integer (draft-ietf-oauth-status-list §6.3).
+# PRODUCT BUG: ecert/seal.py _check_claims takes a negative index; `idx` is a non-negative integer
+# (draft-ietf-oauth-status-list §6.3).
 @pytest.mark.parametrize("index", [True, False, -1, -(10**30)])
 def test_a_status_index_is_a_whole_number(index: Any) -> None:
     refused(message({**CLAIMS, 65535: {"status_list": {"idx": index, "uri": "u"}}}))
@@ -363,9 +361,8 @@ def test_the_algorithm_is_the_keys_and_no_other(suite: str, algorithm: Any) -> N
     protected, payload = cbor2.dumps({1: algorithm}), cbor2.dumps(CLAIMS)
     signature = signer.sign(cbor2.dumps(["Signature1", protected, b"", payload]))
     parts = [protected, {}, payload, signature]
-    seal = parse_seal(text_of(cbor2.dumps(cbor2.CBORTag(18, parts))))
-    with pytest.raises(SignatureError):
-        verify_seal(seal, signer.public_key)
+    with pytest.raises((SealError, SignatureError)):
+        verify_seal(parse_seal(text_of(cbor2.dumps(cbor2.CBORTag(18, parts)))), signer.public_key)
 
 
 @pytest.mark.parametrize(
@@ -408,9 +405,6 @@ def test_a_damaged_message_never_ends_in_another_error(place: int, change: int) 
         parse_seal(text_of(bytes(data)))
 
 
-# PRODUCT BUG: ecert/seal.py parse_seal does not expect the ArithmeticErrors (OverflowError,
-# decimal.InvalidOperation, decimal.Overflow) that cbor2 lets out of tags 4, 5 and 100: a QR code or
-# a text sent to POST /verify crashes it. Catch ArithmeticError, or refuse every inner tag.
 HOSTILE = {
     "decimal of a huge exponent": "c4821b7fffffffffffffff01",
     "decimal of texts": "c48261616162",

@@ -31,15 +31,16 @@ SEED = bytes(range(0x20, 0x40))
 TIME = 1772415060
 
 
-def cosign(note: str) -> str:
+def cosign(receipt: str) -> str:
     """Add a witness's cosignature, as a witness would answer it (tlog-cosignature v1)."""
+    head, _, note = receipt.partition("\n\n")
     key = ed25519.Ed25519PrivateKey.from_private_bytes(SEED)
     text = note[: note.rindex("\n\n") + 1]
     stamp = TIME.to_bytes(8, "big")
     signature = key.sign(f"cosignature/v1\ntime {TIME}\n{text}".encode())
     key_id = bytes.fromhex("f3c080b6")
     blob = base64.b64encode(key_id + stamp + signature).decode()
-    return f"{note}\u2014 {WITNESS} {blob}\n"
+    return f"{head}\n\n{note}\u2014 {WITNESS} {blob}\n"
 
 
 def make() -> dict[str, Any]:
