@@ -25,7 +25,7 @@ _SURROGATE = re.compile(rb"\\u[dD][89a-fA-F]")
 _INSTANT = re.compile(
     r"\d{4}-\d\d-\d\d[Tt]\d\d:\d\d:\d\d(\.\d{1,9})?([Zz]|[+-]\d\d:\d\d)", re.ASCII
 )
-_STRINGS = re.compile(rb'"(?:[^"\\]|\\.)*"', re.DOTALL)
+_STRINGS = re.compile(rb'"(?:[^"\\]++|\\.)*+"?', re.DOTALL)  # possessive: linear, closed or not
 
 
 def utc_now() -> datetime:
@@ -141,11 +141,6 @@ def parse_json(data: bytes | str, *, max_bytes: int = MAX_JSON_BYTES) -> Any:
             parse_constant=_no_constant,
             parse_float=_finite,
         )
-        if _SURROGATE.search(raw):
-            json.dumps(value, ensure_ascii=False).encode("utf-8")
-        return value
-    except UnicodeEncodeError as error:
-        raise JsonError("a string holds half of a surrogate pair") from error
     except UnicodeDecodeError as error:
         raise JsonError(f"not UTF-8 at byte {error.start}") from error
     except json.JSONDecodeError as error:
@@ -153,6 +148,16 @@ def parse_json(data: bytes | str, *, max_bytes: int = MAX_JSON_BYTES) -> Any:
         raise JsonError(f"not JSON: {error.msg} at {where}") from error
     except ValueError as error:  # an integer of thousands of digits
         raise JsonError("not JSON: a number is too long") from error
+    if _SURROGATE.search(raw):
+        _check_surrogates(value)
+    return value
+
+
+def _check_surrogates(value: Any) -> None:
+    try:
+        json.dumps(value, ensure_ascii=False).encode("utf-8")
+    except UnicodeEncodeError as error:
+        raise JsonError("a string holds half of a surrogate pair") from error
 
 
 def _check_depth(raw: bytes) -> None:

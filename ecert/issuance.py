@@ -219,7 +219,11 @@ def _replay(tx: Transaction, _desk: Desk, works: list[_Work], now: datetime) -> 
             return
         if found[0] != key.body_digest:
             raise IdempotencyMismatch("this Idempotency-Key was used with another body")
-        work.record, work.is_replay = tx.record(found[1]), True
+        record = tx.record(found[1])
+        if record is None:
+            raise NotFound("what this Idempotency-Key led to was erased")
+        work.record = replace(record, warnings=work.order.draft.warnings)
+        work.is_replay = True
 
     _each(check, works)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import date, datetime, time, timedelta
@@ -375,6 +376,16 @@ class Event:
             "successor": self.successor,
             "log_index": self.log_index,
         }
+
+
+# A line of words: no controls, nothing that turns the direction of writing, no leading space.
+LINE = r"^[^\s\x00-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069][^\x00-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069]*$"
+_LINE = re.compile(LINE)
+
+
+def is_line(text: str, most: int) -> bool:
+    """Tell whether a text is one line of words, of at most so many characters."""
+    return len(text) <= most and _LINE.fullmatch(text) is not None
 
 
 def mask_name(name: str) -> str:

@@ -79,7 +79,11 @@ class UnverifiedNote:
 
 def parse_note(data: str) -> UnverifiedNote:
     """Take a note apart, at its last empty line. Raises: NoteError."""
-    if len(data.encode("utf-8", "replace")) > MAX_NOTE_BYTES:
+    try:
+        size = len(data.encode("utf-8"))
+    except UnicodeEncodeError as error:
+        raise NoteError("the note is not UTF-8") from error
+    if size > MAX_NOTE_BYTES:
         raise NoteError("the note is too long")
     if any(letter < " " and letter != "\n" for letter in data):
         raise NoteError("a note has no control characters")

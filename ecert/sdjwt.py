@@ -150,7 +150,7 @@ class _Reader:
             if not isinstance(name, str) or name in found or name in {"_sd", "..."}:
                 raise TokenError("a disclosure has a name that may not stand there")
             place = (*path, name)
-            self.places.append((place, raw.decode("ascii")))
+            self.places.append((place, raw.decode()))
             found[name] = self.inside(item, place) if isinstance(item, (dict, list)) else item
         return found
 
@@ -170,7 +170,7 @@ class _Reader:
             elif len(item) != 1:
                 raise TokenError("a hidden element has other members")
             elif (raw := self._take(item["..."])) is not None:
-                self.places.append((place, raw.decode("ascii")))
+                self.places.append((place, raw.decode()))
                 _, content = self._content(raw, 2)
                 is_plain = not isinstance(content, (dict, list))
                 found.append(content if is_plain else self.inside(content, place))

@@ -109,7 +109,10 @@ def parse_seal(text: str) -> UnverifiedSeal:
     message = _parse_base32(code)
     if not message.startswith(_TAG):
         raise SealError("a seal is a COSE_Sign1 message")
-    return _take_apart(_loads(message[1:]), origin.lower() if separator else None)
+    parts = _loads(message[1:])
+    if _TAG + cbor2.dumps(parts) != message:
+        raise SealError("the seal is not written in the shortest form")
+    return _take_apart(parts, origin.lower() if separator else None)
 
 
 def _loads(data: bytes) -> Any:
@@ -185,7 +188,7 @@ def _take_apart(message: Any, origin: str | None) -> UnverifiedSeal:
 
 def _check_claims(claims: Mapping[Any, Any]) -> None:
     match claims.get(STATUS):
-        case {"status_list": {"idx": index, "uri": str()}} if type(index) is int:
+        case {"status_list": {"idx": index, "uri": str()}} if type(index) is int and index >= 0:
             pass
         case _:
             raise SealError("a seal points to its status")

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 
 from starlette.exceptions import HTTPException
 
 MAX_ACCEPT = 1000
+_WEIGHT = re.compile(r"0(\.\d{0,3})?|1(\.0{0,3})?", re.ASCII)  # RFC 9110 §12.4.2
 
 
 def choose(accept: str, offered: Sequence[str]) -> str:
@@ -33,10 +35,7 @@ def _parse(part: str) -> tuple[str, float]:
     for parameter in parameters:
         name, _, value = parameter.strip().partition("=")
         if name.lower() == "q":
-            try:
-                quality = float(value)
-            except ValueError:
-                quality = 0.0
+            quality = float(value) if _WEIGHT.fullmatch(value.strip()) else 0.0
     return kind.strip().lower(), quality
 
 

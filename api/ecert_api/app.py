@@ -15,8 +15,9 @@ from ecert.errors import EcertError, ForkGuard
 from ecert.registry import Registry
 from ecert_api import pages, problems
 from ecert_api.deps import Service
+from ecert_api.documents import describe
 from ecert_api.routes import certificates, health, log, oauth, public
-from ecert_api.strict import BoundedBodies
+from ecert_api.strict import BoundedBodies, HeadAsGet
 
 PUBLISH_SECONDS = 1.0
 _LOG = logging.getLogger("ecert")
@@ -37,11 +38,13 @@ def create_app(registry: Registry) -> FastAPI:
         lifespan=_lifespan,
         docs_url=None,  # its page fetches from elsewhere
         redoc_url=None,
+        redirect_slashes=False,  # a redirect would name the host that the caller named
     )
     app.state.service = Service(registry)
     problems.install(app)
     for router in (
-        certificates.plain,  # the busiest first
+        certificates.finding,
+        certificates.plain,  # the busiest early
         certificates.router,
         oauth.router,
         public.router,
@@ -50,6 +53,8 @@ def create_app(registry: Registry) -> FastAPI:
         pages.router,
     ):
         app.include_router(router)
+    app.openapi = lambda: describe(app)  # type: ignore[method-assign]  # FastAPI's documented way
+    app.add_middleware(HeadAsGet)
     app.add_middleware(BoundedBodies, larger={"/verify": public.MAX_VERIFY_BYTES})
     return app
 

@@ -13,12 +13,12 @@ from typing import Any
 
 from ecert._encoding import b64url, to_json
 from ecert._jws import ACCESS_TOKEN, CLIENT_ASSERTION, parse_compact, sign_jws, verify_jws
-from ecert.errors import EcertError
+from ecert.errors import EcertError, KeyUnavailable
 from ecert.keys import Role, parse_jwk
 from ecert.model import Actor
 from ecert.registry import Registry
 from ecert.registry.keyring import COMPROMISED, public_key_of
-from ecert.store import ClientRow
+from ecert.store import ClientRow, KeyRow
 
 TOKEN_SECONDS = 300
 MAX_ASSERTION_SECONDS = 300
@@ -54,17 +54,23 @@ class Tokens:
 
     def __init__(self, registry: Registry) -> None:
         self._registry = registry
-        self._remembered: dict[str, tuple[Caller, int]] = {}
+        self._remembered: dict[str, tuple[Caller, int, str]] = {}
+        self._rows: list[KeyRow] | None = None
+        self._keys: dict[str, KeyRow] = {}
 
     # -- giving -----------------------------------------------------------------------------------
 
     def grant(self, form: Mapping[str, str]) -> dict[str, Any]:
         """Answer a token request. Raises: OAuthError."""
-        if form.get("grant_type") != "client_credentials":
+        if "grant_type" not in form:
+            raise OAuthError("invalid_request", "grant_type is missing")
+        if form["grant_type"] != "client_credentials":
             raise OAuthError("unsupported_grant_type", "only client_credentials is supported")
         if form.get("client_assertion_type") != ASSERTION_TYPE:
             raise OAuthError("invalid_client", "a client assertion is required", 401)
         client = self._authenticate(form.get("client_assertion", ""))
+        if form.get("client_id", client.id) != client.id:  # RFC 7521 §4.2
+            raise OAuthError("invalid_client", "client_id is another than the assertion's", 401)
         wanted = frozenset(form.get("scope", "").split()) or client.scopes
         if not wanted <= client.scopes:
             raise OAuthError("invalid_scope", "a scope was not granted to this client")
@@ -137,9 +143,10 @@ class Tokens:
         now = int(self._registry.clock().timestamp())
         remembered = self._remembered.get(token)
         if remembered is not None:
-            return remembered[0] if now < remembered[1] else None
+            caller, expires, kid = remembered
+            return caller if now < expires and kid in self._good_keys() else None
         try:
-            claims = self._verified(token)
+            claims, kid = self._verified(token)
         except EcertError:
             return None
         if not self._is_current(claims, now):
@@ -148,17 +155,28 @@ class Tokens:
         caller = Caller(str(claims["client_id"]), str(claims["agency"]), scopes)
         if len(self._remembered) >= _MAX_REMEMBERED:
             self._remembered.clear()
-        self._remembered[token] = caller, claims["exp"]
+        self._remembered[token] = caller, claims["exp"], kid
         return caller
 
-    def _verified(self, token: str) -> Mapping[str, Any]:
+    def _good_keys(self) -> Mapping[str, KeyRow]:
+        """Give the token keys whose tokens count: retired ones until their tokens expire."""
+        rows = self._registry.keys.rows()
+        if rows is not self._rows:  # the ring reads its rows afresh every few seconds
+            self._rows = rows
+            self._keys = {
+                row.kid: row
+                for row in rows
+                if row.role == Role.TOKEN.value and row.state != COMPROMISED
+            }
+        return self._keys
+
+    def _verified(self, token: str) -> tuple[Mapping[str, Any], str]:
         jws = parse_compact(token[:MAX_TOKEN_CHARACTERS], typ=ACCESS_TOKEN)
-        for row in self._registry.keys.rows():
-            is_token_key = row.role == Role.TOKEN.value and row.state != COMPROMISED
-            if is_token_key and row.kid == jws.header.kid:
-                verify_jws(jws, public_key_of(row))
-                return jws.unverified_claims()
-        raise EcertError("no token key has this name")
+        row = self._good_keys().get(jws.header.kid or "")
+        if row is None:
+            raise KeyUnavailable("no token key has this name")
+        verify_jws(jws, public_key_of(row))
+        return jws.unverified_claims(), row.kid
 
     def _is_current(self, claims: Mapping[str, Any], now: int) -> bool:
         base = self._registry.base

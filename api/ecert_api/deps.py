@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
+import re
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from datetime import date, datetime
@@ -17,7 +18,7 @@ from starlette.exceptions import HTTPException
 from ecert.audit import AuditEntry
 from ecert.errors import EcertError, Forbidden, InputError, NotFound
 from ecert.issuance import Idempotency, Issued
-from ecert.model import Actor, Record
+from ecert.model import Actor, Record, is_line
 from ecert.registry import IssueRequest, Registry
 from ecert.verification import Report, Verifier
 from ecert_api.auth import Caller, Tokens
@@ -27,6 +28,9 @@ from ecert_api.problems import unauthorised
 MAX_TEXT = 200
 MAX_BATCH = 128
 T = TypeVar("T")
+_PERCENT_ENCODED = re.compile(  # what a query may hold, RFC 3986 §3.4
+    r"([A-Za-z0-9_.~!$&'()*+,;=:@/?-]|%[0-9A-Fa-f]{2})+", re.ASCII
+)
 
 
 class Service:
@@ -123,14 +127,10 @@ def require_reading(caller: Caller) -> None:
 
 
 def check_text(name: str, value: str) -> str:
-    """Check a purpose, matter or operator: 1 to 200 characters, nothing unprintable.
-
-    Raises: InputError.
-    """
-    text = value.strip()
-    if not text or len(text) > MAX_TEXT or not text.isprintable():
-        raise InputError(f"{name} is required: 1 to {MAX_TEXT} printable characters")
-    return text
+    """Check a purpose, matter or operator: one line of 1 to 200 characters. Raises: InputError."""
+    if not is_line(value, MAX_TEXT):
+        raise InputError(f"{name} is required: one line of at most {MAX_TEXT} characters")
+    return value
 
 
 def grounds_of(request: Request) -> tuple[str, str, str]:
@@ -148,6 +148,8 @@ def grounds_of(request: Request) -> tuple[str, str, str]:
 
 @lru_cache(maxsize=4096)  # a department's system says the same again and again
 def _ground(name: str, encoded: str) -> str:
+    if not _PERCENT_ENCODED.fullmatch(encoded):
+        raise InputError(f"{name} is required, percent-encoded")
     try:
         return check_text(name, unquote(encoded, errors="strict"))
     except UnicodeDecodeError as error:

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
+from fastapi import FastAPI
+from fastapi.openapi.utils import get_openapi
+
 from ecert_api.messages import ProblemShape
 from ecert_api.problems import MEDIA_TYPE
 
@@ -36,6 +39,56 @@ def problems(*statuses: int) -> dict[int | str, dict[str, Any]]:
     }
 
 
+def idempotency_key() -> dict[str, Any]:
+    """Describe the header that makes an issue repeatable."""
+    return {
+        "name": "Idempotency-Key",
+        "in": "header",
+        "required": True,
+        "description": "Any text that names this request; the same again gives the same answer.",
+        "schema": {
+            "type": "string",
+            "minLength": 1,
+            "maxLength": 255,
+            "pattern": "^[!-~]([ -~]*[!-~])?$",
+        },
+        "example": "2026-03-02-0001",
+    }
+
+
+def describe(app: FastAPI) -> dict[str, Any]:
+    """Give the interface description, with what the framework cannot know put right.
+
+    Every refusal is a problem document and nothing else; what lies under ``/v1`` needs a token.
+    """
+    if app.openapi_schema is not None:
+        return app.openapi_schema
+    document = get_openapi(
+        title=app.title, version=app.version, description=app.description, routes=app.routes
+    )
+    parts = document["components"]
+    parts["securitySchemes"] = {"bearer": {"type": "http", "scheme": "bearer"}}
+    for path, item in document["paths"].items():
+        for operation in item.values():
+            _only_problems(operation["responses"])
+            if path.startswith("/v1/"):
+                operation["security"] = [{"bearer": []}]
+    for name in ("HTTPValidationError", "ValidationError"):
+        parts["schemas"].pop(name, None)
+    app.openapi_schema = document
+    return document
+
+
+def _only_problems(responses: dict[str, Any]) -> None:
+    """Leave the refusals that we declared, each as a problem document."""
+    content = {MEDIA_TYPE: {"schema": {"$ref": "#/components/schemas/ProblemShape"}}}
+    for status in [status for status in responses if int(status) >= 400]:
+        if responses[status].get("description") == _TITLES.get(int(status)):
+            responses[status]["content"] = content
+        else:  # the framework's own 422: ours is 400
+            del responses[status]
+
+
 def grounds() -> list[dict[str, Any]]:
     """Describe the headers that every read needs."""
     words = {
@@ -48,12 +101,13 @@ def grounds() -> list[dict[str, Any]]:
             "name": name,
             "in": "header",
             "required": True,
-            "description": f"{text}; percent-encoded UTF-8, 1 to 200 characters.",
+            "description": f"{text}; percent-encoded UTF-8 of one line of at most 200 characters. "
+            "The pattern shows common ones; any other line is taken too.",
             "schema": {
                 "type": "string",
                 "minLength": 1,
                 "maxLength": 200,
-                "pattern": "^[A-Za-z0-9_~.-]+$",
+                "pattern": "^([A-Za-z0-9_.~-]|%E[5-8](%[89AB][0-9A-F]){2})+$",
             },
             "example": example,
         }

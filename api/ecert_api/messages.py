@@ -6,10 +6,11 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from ecert.model import Status
+from ecert.model import LINE, Status
 
-Text = Annotated[str, Field(min_length=1, max_length=200, pattern=r"^[^\x00-\x1f\x7f]+$")]
-Reason = Annotated[str, Field(min_length=1, max_length=500, pattern=r"\S")]
+Text = Annotated[str, Field(min_length=1, max_length=200, pattern=LINE)]
+Reason = Annotated[str, Field(min_length=1, max_length=500, pattern=LINE)]
+Code = Annotated[str, Field(min_length=1, max_length=64, pattern=LINE)]
 Slug = Annotated[str, Field(max_length=64, pattern=r"^[a-z][a-z0-9]*(-[a-z0-9]+)*$")]
 AgencyCode = Annotated[str, Field(pattern=r"^[0-9A-Z]{18}$")]
 
@@ -31,10 +32,10 @@ class IssueBody(Body):
 class SearchBody(Body):
     """Find certificates; holder codes go here, never into an address."""
 
-    holder_code: Annotated[str, Field(min_length=1, max_length=64)] | None = None
-    project_code: Annotated[str, Field(min_length=1, max_length=64)] | None = None
+    holder_code: Code | None = None
+    project_code: Code | None = None
     type: Slug | None = None
-    number: Annotated[str, Field(min_length=1, max_length=64)] | None = None
+    number: Code | None = None
     status: Annotated[Status, Field(strict=False)] | None = None
     cursor: Annotated[str, Field(pattern=r"^[0-9]{1,18}$")] | None = None
     limit: Annotated[int, Field(ge=1, le=100)] = 20

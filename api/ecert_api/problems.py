@@ -90,6 +90,14 @@ def of_error(error: EcertError) -> Response:
     return problem(status, error.code, title, error.message, faults=error.errors, headers=headers)
 
 
+def below(error: EcertError, member: str) -> EcertError:
+    """Let the pointers of an error begin at the body that was sent, not at one member of it."""
+    error.errors = tuple(
+        FieldError(f"/{member}{one.pointer}", one.rule, one.zh, one.en) for one in error.errors
+    )
+    return error
+
+
 def unauthorised(detail: str) -> HTTPException:
     """Make the refusal of a call without a good token."""
     return HTTPException(401, detail, {"WWW-Authenticate": "Bearer"})
@@ -120,13 +128,19 @@ async def _on_body(_request: Request, error: Exception) -> Response:
 def _fault(one: dict[str, Any]) -> FieldError:
     """Name what is wrong without repeating what was entered."""
     where, *path = one["loc"]
-    pointer = "".join(f"/{part}" for part in path)
+    pointer = "".join("/" + str(part).replace("~", "~0").replace("/", "~1") for part in path)
     place = pointer if where == "body" else f"{where}:{pointer.removeprefix('/')}"
     return FieldError(place, str(one["type"]), "请求不符合要求", str(one["msg"])[:200])
 
 
+async def _on_failure(_request: Request, _error: Exception) -> Response:
+    """Answer what nobody foresaw without a word of it: it may hold what was entered."""
+    return problem(500, EcertError.code, PROBLEMS[EcertError][1], "the failure was noted")
+
+
 def install(app: FastAPI) -> None:
     """Make the application answer every error with a problem document."""
+    app.add_exception_handler(Exception, _on_failure)
     app.add_exception_handler(EcertError, _on_error)
     app.add_exception_handler(HTTPException, _on_http)
     app.add_exception_handler(RequestValidationError, _on_body)

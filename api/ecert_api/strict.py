@@ -50,6 +50,26 @@ class PlainRoute(APIRoute):
         return endpoint
 
 
+class HeadAsGet:
+    """Middleware: whoever may GET something may ask after it with HEAD (RFC 9110 §9.1)."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer HEAD as GET, without the body."""
+        if scope["type"] != "http" or scope["method"] != "HEAD":
+            await self._app(scope, receive, send)
+            return
+
+        async def without_body(message: Message) -> None:
+            if message["type"] == "http.response.body":
+                message = {**message, "body": b""}
+            await send(message)
+
+        await self._app({**scope, "method": "GET"}, receive, without_body)
+
+
 class BoundedBodies:
     """Middleware: refuses a body as soon as it is known to be too large (413)."""
 

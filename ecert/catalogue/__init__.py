@@ -68,11 +68,19 @@ def load_catalogue(*roots: Traversable | Path) -> Catalogue:
 
     Without arguments: the types that are shipped. Raises: TypeFolderError.
     """
-    found = [load_type(folder) for root in roots or (built_in_root(),) for folder in _folders(root)]
+    found = [_load(folder) for root in roots or (built_in_root(),) for folder in _folders(root)]
     return Catalogue(found)
 
 
-def _folders(root: Traversable | Path) -> Iterator[Traversable | Path]:
+def _load(place: tuple[str, Traversable | Path]) -> CertificateType:
+    name, folder = place
+    found = load_type(folder)
+    if name != f"{found.slug}/v{found.version}":
+        raise TypeFolderError(f"{name}: type.json says {found.slug}/v{found.version}")
+    return found
+
+
+def _folders(root: Traversable | Path) -> Iterator[tuple[str, Traversable | Path]]:
     if not root.is_dir():
         return
     for slug in sorted(root.iterdir(), key=lambda entry: entry.name):
@@ -83,4 +91,4 @@ def _folders(root: Traversable | Path) -> Iterator[Traversable | Path]:
                 continue
             if not _VERSION.fullmatch(version.name):
                 raise TypeFolderError(f"{slug.name}/{version.name}: expected v1, v2, …")
-            yield version
+            yield f"{slug.name}/{version.name}", version

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from datetime import date
 from typing import Any
@@ -25,8 +26,16 @@ def check_draft(kind: CertificateType, draft: Any) -> Draft:
     Raises: DraftError whose ``errors`` name every fault: JSON Pointer, rule, a sentence in
     Chinese and in English. The sentences never repeat what was entered.
     """
-    errors = [_explain(error) for error in kind.draft_validator.iter_errors(draft)]
+    try:
+        errors = [_explain(error) for error in kind.draft_validator.iter_errors(draft)]
+    except (ValueError, TypeError) as error:  # not JSON: half a surrogate pair, a set, a date
+        raise DraftError("the draft is not JSON") from error
     faults = [fault for group in errors for fault in group]
+    faults += [
+        _fault(path, "control_character", "含有控制字符", "control characters are not allowed")
+        for path, text in _texts(draft, ())
+        if _CONTROL.search(text)
+    ]
     if isinstance(draft, dict):
         faults += _deeper_faults(kind, draft, {fault.pointer for fault in faults})
     if faults:
@@ -34,6 +43,21 @@ def check_draft(kind: CertificateType, draft: Any) -> Draft:
         more = f" (and {len(faults) - 1} more)" if len(faults) > 1 else ""
         raise DraftError(f"the draft does not fit {kind.slug}: {first}{more}", errors=faults)
     return _to_draft(kind, draft)
+
+
+# C0 and C1 without tab and line feed, delete, and what turns the direction of writing around.
+_CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]")
+
+
+def _texts(value: Any, path: tuple[str | int, ...]) -> Iterator[tuple[tuple[str | int, ...], str]]:
+    if isinstance(value, str):
+        yield path, value
+    elif isinstance(value, dict):
+        for name, item in value.items():
+            yield from _texts(item, (*path, name))
+    elif isinstance(value, list):
+        for place, item in enumerate(value):
+            yield from _texts(item, (*path, place))
 
 
 def _pointer(path: Iterable[str | int]) -> str:
@@ -102,7 +126,7 @@ def _holder_faults(kind: CertificateType, draft: Mapping[str, Any]) -> Iterator[
         if not isinstance(holder, dict) or not isinstance(holder.get("code"), str):
             continue
         code_type = holder.get("code_type")
-        if code_type not in HOLDER_CODE_TYPES:
+        if not isinstance(code_type, str) or code_type not in HOLDER_CODE_TYPES:
             continue
         if check := _HOLDER_CHECKS.get(code_type):
             yield from _rule_faults(["holders", place, "code"], check, holder["code"])
@@ -143,6 +167,8 @@ def _date_faults(draft: Mapping[str, Any]) -> Iterator[FieldError]:
         yield _fault(["valid_to"], "validity", zh, en)
     for name in ("issued_on", "valid_from", "valid_to"):
         day = _date_or_none(draft.get(name))
+        if day is None and isinstance(draft.get(name), str):  # such as 0000-01-01, a date to JSON
+            yield _fault([name], "format", "没有这样的日期", "there is no such date")
         if day and not 1949 <= day.year <= 2999:
             yield _fault([name], "year", "年份不合理", "the year is not plausible")
 

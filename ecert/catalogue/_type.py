@@ -221,7 +221,7 @@ class CertificateType:
         found = {
             name: frozenset(path[1] for path in personal if path[0] == name and len(path) == 2)
             for name, member in self.schema["properties"].items()
-            if member.get("type") == "array" and member["items"].get("type") == "object"
+            if _inside(member, "array", "items").get("type") == "object"
         }
         object.__setattr__(self, "_lists", found)
 
@@ -297,8 +297,8 @@ def load_type(folder: Traversable | Path) -> CertificateType:
         f"type.json: {'/'.join(map(str, error.instance_path)) or 'top'}: {error.message}"
         for error in _TYPE_VALIDATOR.iter_errors(definition)
     ]
-    if not problems:
-        problems = [*_schema_problems(definition, schema), *_path_problems(definition, schema)]
+    problems = problems or _schema_problems(definition, schema)
+    problems = problems or _path_problems(definition, schema)
     if problems:
         raise TypeFolderError(f"{folder}: " + "; ".join(problems[:20]))
     face = folder / "face.typ"
@@ -370,11 +370,16 @@ def _paths(schema: Mapping[str, Any], head: str = "") -> list[str]:
     found: list[str] = []
     for name, member in schema.get("properties", {}).items():
         found.append(head + name)
-        if member.get("type") == "array":
-            found += _paths(member.get("items", {}), f"{head}{name}[].")
-        elif member.get("type") == "object":
+        found += _paths(_inside(member, "array", "items"), f"{head}{name}[].")
+        if isinstance(member, dict) and member.get("type") == "object":
             found += _paths(member, f"{head}{name}.")
     return found
+
+
+def _inside(schema: Any, kind: str, keyword: str) -> Mapping[str, Any]:
+    """Give a sub-schema of a schema of some kind; empty where there is none (a schema may be true)."""
+    inner = schema.get(keyword) if isinstance(schema, dict) and schema.get("type") == kind else None
+    return inner if isinstance(inner, dict) else {}
 
 
 def _assemble(
@@ -415,4 +420,7 @@ def _without_demands(schema: Any) -> Any:
     if not isinstance(schema, dict):
         return schema
     dropped = {"required", "minItems", "minProperties"}
-    return {name: _without_demands(item) for name, item in schema.items() if name not in dropped}
+    kept = {name: _without_demands(item) for name, item in schema.items() if name not in dropped}
+    if isinstance(fields := schema.get("properties"), dict):  # names of fields, not keywords
+        kept["properties"] = {name: _without_demands(item) for name, item in fields.items()}
+    return kept

@@ -73,10 +73,11 @@ def keys_new(
         if certificate is not None:
             kid = registry.keys.certify_pending(found, read_input(certificate))
         elif csr is not None:
-            csr.write_bytes(registry.keys.add_pending_key(found))
-            kid = registry.keys.rows()[-1].kid
+            made = registry.keys.make_pending(found)
+            csr.write_bytes(made.request or b"")
+            kid = registry.keys.add(made)
         else:
-            kid = registry.keys.add_agency_key(found)
+            kid = registry.keys.add(registry.keys.make_certified(found))
     show({"kid": kid, "agency": agency}, as_json, [kid])
 
 

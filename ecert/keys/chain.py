@@ -63,7 +63,7 @@ class VerifiedKey:
 
 def make_root(signer: Signer, name: str, now: datetime) -> bytes:
     """Make the registry's root certificate, DER, valid 20 years."""
-    subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name[:64])])
+    subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, _cut(name))])
     builder = _builder(subject, subject, signer.public_key, now, ROOT_YEARS)
     builder = builder.add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)
     builder = builder.add_extension(_usage("key_cert_sign", "crl_sign"), critical=True)
@@ -102,11 +102,16 @@ def _organisation(name: str, code: str) -> x509.Name:
     return x509.Name(
         [
             x509.NameAttribute(NameOID.COUNTRY_NAME, "CN"),
-            x509.NameAttribute(NameOID.ORGANIZATION_NAME, name[:64]),
+            x509.NameAttribute(NameOID.ORGANIZATION_NAME, _cut(name)),
             x509.NameAttribute(NameOID.ORGANIZATION_IDENTIFIER, code),
-            x509.NameAttribute(NameOID.COMMON_NAME, name[:64]),
+            x509.NameAttribute(NameOID.COMMON_NAME, _cut(name)),
         ]
     )
+
+
+def _cut(name: str) -> str:
+    """Cut a name to the 64 bytes that X.520 attributes hold, between characters."""
+    return name.encode()[:64].decode("utf-8", "ignore")
 
 
 def _builder(

@@ -42,7 +42,10 @@ def passphrase_from(environment: Mapping[str, str]) -> AskPassphrase | None:
 
 def _read_passphrase(path: Path) -> str:
     check_private(path)
-    return path.read_text("utf-8").rstrip("\r\n")
+    try:
+        return path.read_text("utf-8").rstrip("\r\n")
+    except UnicodeDecodeError:
+        raise KeyUnavailable("the passphrase file is not UTF-8") from None  # it quotes the bytes
 
 
 def make_secret(
@@ -98,7 +101,7 @@ def _unwrap(data: bytes, passphrase: str) -> bytes:
         return AESGCM(key).decrypt(nonce, box, _ASSOCIATED)
     except InvalidTag as error:
         raise KeyUnavailable("the passphrase is wrong") from error
-    except (ValueError, KeyError, TypeError, InputError) as error:
+    except (ValueError, KeyError, TypeError, AttributeError, InputError) as error:
         raise KeyUnavailable("the wrapped secret is damaged") from error
 
 

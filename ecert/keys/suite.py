@@ -72,13 +72,20 @@ def parse_jwk(jwk: Any) -> PublicKey:
         raise InputError("expected a public key as a JWK")
     try:
         if jwk.get("kty") == "EC" and jwk.get("crv") == "P-256":
-            x, y = (int.from_bytes(parse_b64url(jwk[name]), "big") for name in ("x", "y"))
+            x, y = (_coordinate(jwk[name]) for name in ("x", "y"))
             return ec.EllipticCurvePublicNumbers(x, y, ec.SECP256R1()).public_key()
         if jwk.get("kty") == "OKP" and jwk.get("crv") == "Ed25519":
             return ed25519.Ed25519PublicKey.from_public_bytes(parse_b64url(jwk["x"]))
     except (KeyError, TypeError, AttributeError, ValueError) as error:
         raise InputError("the JWK is not a valid public key") from error
     raise InputError("only EC P-256 and OKP Ed25519 keys are supported")
+
+
+def _coordinate(text: str) -> int:
+    data = parse_b64url(text)
+    if len(data) != 32:  # RFC 7518 §6.2.1.2: the full size, so that a key has one spelling
+        raise ValueError("a coordinate has 32 bytes")
+    return int.from_bytes(data, "big")
 
 
 def thumbprint(key: PublicKey) -> str:

@@ -37,12 +37,22 @@ from ecert.model import (
     Status,
     check_time_zone,
     effective_status,
+    is_line,
 )
 from ecert.receipt import Receipt
 from ecert.registry.evidence import bundle
 from ecert.registry.keyring import KeyRing
 from ecert.registry.status_desk import StatusDesk
-from ecert.store import ClientRow, Filter, KeyRow, Reading, Store, Visibility, client_columns
+from ecert.store import (
+    ClientRow,
+    Filter,
+    KeyRow,
+    Reading,
+    Store,
+    Transaction,
+    Visibility,
+    client_columns,
+)
 from ecert.verification import Report, Verifier
 
 MAX_PAGE = 100
@@ -141,12 +151,21 @@ class Registry:
             if agency.parent is not None and reading.agency(agency.parent) is None:
                 raise NotFound("the parent agency is not registered")
         now = self.clock()
-        self.store.write(lambda tx: tx.add_agency(agency, int(now.timestamp())))
-        self.write_audit([audit.AuditEntry("agency.add", by, details={"agency": agency.code})])
-        if brings_certificate:
-            return self.keys.add_pending_key(agency)
-        self.keys.add_agency_key(agency)
-        return None
+        made = (
+            self.keys.make_pending(agency)
+            if brings_certificate
+            else self.keys.make_certified(agency)
+        )
+        entry = audit.AuditEntry("agency.add", by, details={"agency": agency.code})
+
+        def work(tx: Transaction) -> None:
+            tx.add_agency(agency, int(now.timestamp()))
+            tx.add_key(made.row)
+            audit.record(tx, [entry], now=now, randomness=self._randomness)
+
+        self.store.write(work)
+        self.keys.forget()
+        return made.request
 
     def agencies(self) -> list[Agency]:
         """List the registered agencies."""
@@ -562,9 +581,8 @@ def _acting_for(code: str | None, by: Actor) -> str | None:
 
 def _check_basis(basis: Basis) -> None:
     for name in ("reason", "basis", "operator"):
-        value = getattr(basis, name)
-        if not value.strip() or len(value) > MAX_REASON or not value.isprintable():
-            raise InputError(f"{name} is required: 1 to {MAX_REASON} printable characters")
+        if not is_line(getattr(basis, name), MAX_REASON):
+            raise InputError(f"{name} is required: one line of at most {MAX_REASON} characters")
 
 
 def _may_read(by: Actor, record: Record) -> bool:

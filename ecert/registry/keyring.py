@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -44,6 +45,14 @@ from ecert.store import KeyRow, Store, Transaction
 
 _REFRESH_SECONDS = 5.0
 ACTIVE, PENDING, RETIRED, COMPROMISED = "active", "pending", "retired", "compromised"
+
+
+@dataclass(frozen=True, slots=True)
+class MadeKey:
+    """A key that was made and is yet to be registered; ``request`` for a certificate from outside."""
+
+    row: KeyRow
+    request: bytes | None = None
 
 
 class KeyRing:
@@ -104,24 +113,36 @@ class KeyRing:
 
     def set_up(self) -> None:
         """Make the keys that every registry has: root, status, log, token."""
-        root = self._make_key(Role.ROOT, ES256)
-        certificate = make_root(root[1], f"ecert root {self._host}", self._clock())
-        self._add(root, Role.ROOT, certificate=certificate)
-        self._add_certified(Role.STATUS, name=self._host, code=f"HOST:{self._host}")
-        self._add(self._make_key(Role.LOG, EDDSA), Role.LOG)
-        self._add(self._make_key(Role.TOKEN, ES256), Role.TOKEN)
+        uri, signer = self._make_key(ES256)
+        certificate = make_root(signer, f"ecert root {self._host}", self._clock())
+        self.add(MadeKey(self._row(uri, signer, Role.ROOT, certificate=certificate)))
+        self.add(self._own(Role.STATUS))
+        self.add(MadeKey(self._row(*self._make_key(EDDSA), Role.LOG)))
+        self.add(self._own(Role.TOKEN))
 
-    def add_agency_key(self, agency: Agency, suite: str = ES256) -> str:
-        """Make and certify a signing key for an agency; give its kid."""
-        return self._add_certified(
+    def _own(self, role: Role) -> MadeKey:
+        """Make a key of the registry itself; its certificate names the host."""
+        if role is Role.TOKEN:  # known by its kid alone, never in a trust file
+            return MadeKey(self._row(*self._make_key(ES256), role))
+        return self._certified(role, name=self._host, code=f"HOST:{self._host}")
+
+    def make_certified(self, agency: Agency, suite: str = ES256) -> MadeKey:
+        """Make a signing key for an agency and certify it under the registry's root."""
+        return self._certified(
             Role.AGENCY, name=agency.name, code=agency.code, agency=agency.code, suite=suite
         )
 
-    def add_pending_key(self, agency: Agency, suite: str = ES256) -> bytes:
-        """Make a key whose certificate another authority will issue; give the request (PEM)."""
-        made = self._make_key(Role.AGENCY, suite)
-        self._add(made, Role.AGENCY, agency=agency.code, state=PENDING)
-        return make_request(made[1], agency.name, agency.code)
+    def make_pending(self, agency: Agency, suite: str = ES256) -> MadeKey:
+        """Make a key whose certificate another authority will issue, with the request (PEM)."""
+        uri, signer = self._make_key(suite)
+        row = self._row(uri, signer, Role.AGENCY, agency=agency.code, state=PENDING)
+        return MadeKey(row, make_request(signer, agency.name, agency.code))
+
+    def add(self, made: MadeKey) -> str:
+        """Register a key that was made; give its kid."""
+        self._store.write(lambda tx: tx.add_key(made.row))
+        self.forget()
+        return made.row.kid
 
     def certify_pending(self, agency: Agency, pem: bytes) -> str:
         """Take the certificate of a pending key: leaf first, anchor last, PEM; give the kid.
@@ -147,40 +168,40 @@ class KeyRing:
         self.forget()
         return row.kid
 
-    def _add_certified(
+    def _certified(
         self, role: Role, *, name: str, code: str, agency: str | None = None, suite: str = ES256
-    ) -> str:
+    ) -> MadeKey:
         root = self.active(Role.ROOT)
         if root.certificate is None:
             raise KeyUnavailable("the root has no certificate")
-        made = self._make_key(role, suite)
+        uri, signer = self._make_key(suite)
         leaf = make_leaf(
             root.certificate,
             self._open(root),
-            made[1].public_key,
+            signer.public_key,
             role=role,
             name=name,
             code=code,
             now=self._clock(),
         )
-        self._add(made, role, agency=agency, certificate=leaf, anchor=root.certificate)
-        return made[1].kid
+        row = self._row(uri, signer, role, agency=agency, certificate=leaf, anchor=root.certificate)
+        return MadeKey(row)
 
-    def _make_key(self, _role: Role, suite: str) -> tuple[str, Signer]:
+    def _make_key(self, suite: str) -> tuple[str, Signer]:
         return make_file(self._home / "keys", suite, self._unlock())
 
-    def _add(
+    def _row(
         self,
-        made: tuple[str, Signer],
+        uri: str,
+        signer: Signer,
         role: Role,
         *,
         agency: str | None = None,
         certificate: bytes | None = None,
         anchor: bytes | None = None,
         state: str = ACTIVE,
-    ) -> None:
-        uri, signer = made
-        row = KeyRow(
+    ) -> KeyRow:
+        return KeyRow(
             kid=signer.kid,
             role=role.value,
             agency=agency,
@@ -195,8 +216,6 @@ class KeyRing:
             compromised_since=None,
             compromised_log_size=None,
         )
-        self._store.write(lambda tx: tx.add_key(row))
-        self.forget()
 
     # -- retiring ------------------------------------------------------------------------------------
 
@@ -205,14 +224,7 @@ class KeyRing:
         if role not in {Role.AGENCY, Role.STATUS, Role.TOKEN}:
             raise InputError(f"a {role.value} key cannot be rotated: others know it by its key")
         old = self.active(role, agency.code if agency else None)
-        if role is Role.TOKEN:
-            made = self._make_key(role, ES256)
-            self._add(made, role)
-            kid = made[1].kid
-        elif agency is not None:
-            kid = self.add_agency_key(agency)
-        else:
-            kid = self._add_certified(role, name=self._host, code=f"HOST:{self._host}")
+        kid = self.add(self._own(role) if agency is None else self.make_certified(agency))
         self.retire(old.kid)
         return kid, old.kid
 

@@ -417,6 +417,6 @@ def _event(row: Row[Any]) -> Event:
 
 
 def _audit_row(row: Row[Any]) -> dict[str, Any]:
-    shown = dict(row._asdict())
+    shown = {f"{name}": value for name, value in row._asdict().items()}  # plain str for names
     del shown["salt"], shown["leaf"]
     return {**shown, "details": orjson.loads(shown["details"])}

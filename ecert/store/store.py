@@ -8,9 +8,9 @@ from contextlib import contextmanager
 from typing import TypeVar
 
 from sqlalchemy import Connection
-from sqlalchemy.exc import DBAPIError, IntegrityError, OperationalError
+from sqlalchemy.exc import DataError, DBAPIError, IntegrityError, OperationalError
 
-from ecert.errors import HomeError, StoreBusy
+from ecert.errors import HomeError, InputError, StoreBusy
 from ecert.store.engine import is_migrated, migrate, open_engine, reader, writer
 from ecert.store.reading import Reading
 from ecert.store.writing import Transaction
@@ -108,3 +108,5 @@ def _translated() -> Iterator[None]:
         raise StoreBusy("the database cannot be reached; nothing was changed") from None
     except IntegrityError:
         raise StoreBusy("another writer was first, several times; nothing was changed") from None
+    except (DataError, OverflowError):
+        raise InputError("a value cannot be stored; nothing was changed") from None

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 import zipfile
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
 from ecert.credential import UnverifiedCredential, parse_credential
@@ -118,22 +118,23 @@ def _text(files: Mapping[str, bytes], name: str) -> str:
 
 def _unzip(raw: bytes) -> dict[str, bytes]:
     """Unpack a bundle in memory, bounded in count and in unpacked size."""
-    files: dict[str, bytes] = {}
-    total = 0
     try:
         with zipfile.ZipFile(io.BytesIO(raw)) as bundle:
-            members = bundle.infolist()
-            if len(members) > MAX_MEMBERS:
-                raise TooLarge("the bundle has too many files")
-            for member in members:
-                with bundle.open(member) as file:
-                    data = file.read(MAX_MEMBER_BYTES + 1)
-                total += len(data)
-                if len(data) > MAX_MEMBER_BYTES or total > MAX_PRESENTED_BYTES:
-                    raise TooLarge("the bundle is too large when unpacked")
-                files[member.filename] = data
+            return dict(_members(bundle))
     except InputError:
         raise
-    except Exception as error:
+    except Exception as error:  # zipfile lets each codec raise what it likes
         raise InputError("the bundle is damaged") from error
-    return files
+
+
+def _members(bundle: zipfile.ZipFile) -> Iterator[tuple[str, bytes]]:
+    members, total = bundle.infolist(), 0
+    if len(members) > MAX_MEMBERS:
+        raise TooLarge("the bundle has too many files")
+    for member in members:
+        with bundle.open(member) as file:
+            data = file.read(MAX_MEMBER_BYTES + 1)
+        total += len(data)
+        if len(data) > MAX_MEMBER_BYTES or total > MAX_PRESENTED_BYTES:
+            raise TooLarge("the bundle is too large when unpacked")
+        yield member.filename, data

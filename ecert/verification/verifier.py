@@ -106,7 +106,8 @@ class Verifier:
 
     def token(self, uri: str, shown: Presented) -> str | None:
         """Find a status token: what the bundle brought is offline evidence, else the source."""
-        return self._fetched(uri) or shown.lists.get(uri)
+        found = self._fetched(uri)
+        return shown.lists.get(uri) if found is None else found
 
     def _fetched(self, uri: str) -> str | None:
         if self._status is None:

@@ -396,6 +396,7 @@ class Failing:
     error: Exception
 
     def status_token(self, uri: str) -> str | None:
+        del uri
         raise self.error
 
 

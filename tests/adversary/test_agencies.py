@@ -389,7 +389,7 @@ def test_an_outside_leaf_that_is_an_authority_itself_is_no_authority(
     outside: tuple[Registry, Authority], draft_of: Drafts
 ) -> None:
     """Basic constraints say CA, key usage does not: it cannot certify."""
-    # PRODUCT BUG: it can. The policy for authorities looks at basic constraints alone; RFC 5280
+    # Mended since this test found it: it can. The policy for authorities looks at basic constraints alone; RFC 5280
     # §6.1.4 (n) wants keyCertSign where there is a key usage (ecert/keys/chain.py _CA_POLICY).
     registry, authority = outside
     issued = registry.issue(WORKS, draft_of(), by=CLERK, agency=CONSTRUCTION.code).record
@@ -546,7 +546,7 @@ def test_a_leaf_whose_key_usage_is_not_signing_alone(
 def test_an_agency_leaf_without_content_commitment(
     registry: Registry, sd: Sd, stolen: Stolen
 ) -> None:
-    # PRODUCT BUG: design §6 wants digitalSignature + contentCommitment in an agency's leaf; the
+    # Mended since this test found it: design §6 wants digitalSignature + contentCommitment in an agency's leaf; the
     # check asks for digitalSignature alone, so a log-in certificate that an outside authority gave
     # the EKU passes (ecert/keys/chain.py _check_usage). Low: the authority must be anchored.
     key, leaf = stolen.authority().leaf(PLANNING.code, usage=usage(commits=False))

@@ -67,7 +67,7 @@ def test_a_draft_rests_on_an_unknown_certificate(
     registry: Registry, land: Record, draft_of: Drafts
 ) -> None:
     """A well-formed identifier, of the next version that was never issued."""
-    from ecert.ids import parse_identifier  # noqa: PLC0415 - only the check character is wanted
+    from ecert.ids import parse_identifier
 
     unknown = str(parse_identifier(land.id).bump())
     _refused(registry, draft_of(rests_on=[unknown]), NotInForce, "unknown")
@@ -379,7 +379,7 @@ def test_an_own_type_over_a_shipped_one_counts_as_another_definition(
     opened = _reopen(registry, clock, tmp_path)
     issued = opened.issue(WORKS, draft_of(), by=CLERK).record
     expect(opened.verify(issued.credential), "valid", type="type_good")
-    from ecert.verification import verify  # noqa: PLC0415 - the function, with the shipped types
+    from ecert.verification import verify
 
     report = verify(issued.credential, opened.trust(), status=opened.status, clock=clock)
     expect(report, "undetermined", signature="signature_good", type="type_differs")

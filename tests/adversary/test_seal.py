@@ -163,9 +163,7 @@ def test_two_seals_in_one_text(registry: Registry, record: Record, other: Record
 # -- signature and header --------------------------------------------------------------------------------
 
 
-def test_a_seal_signed_by_another_agency(
-    registry: Registry, cose: Cose, stolen: Stolen
-) -> None:
+def test_a_seal_signed_by_another_agency(registry: Registry, cose: Cose, stolen: Stolen) -> None:
     registry.add_agency(CONSTRUCTION, by=CLERK)
     key = stolen.key(Role.AGENCY, CONSTRUCTION.code)
     expect(registry.verify(cose.signed(key)), "invalid", **FORGED)
@@ -187,9 +185,7 @@ def test_a_signature_of_special_numbers(registry: Registry, cose: Cose, signatur
     assert report.step("signature").code in {"signature_bad", "not_reached"}
 
 
-def test_a_malleated_seal_says_the_same(
-    registry: Registry, record: Record, cose: Cose
-) -> None:
+def test_a_malleated_seal_says_the_same(registry: Registry, record: Record, cose: Cose) -> None:
     """ES256 is malleable: the twin is as good, and the status is found by index, not by signature."""
     twin = cose.changed(signature=malleate(cose.signature)).text()
     expect(registry.verify(twin), "valid", **GOOD)
@@ -197,7 +193,7 @@ def test_a_malleated_seal_says_the_same(
     expect(registry.verify(twin), "invalid", **GOOD, status="status_revoked")
 
 
-@pytest.mark.parametrize("algorithm", [-8, -35, -257, 5, 0, None, "ES256", [], 2**70])
+@pytest.mark.parametrize("algorithm", [-8, -35, -257, 5, 0, None, "ES256", [], 2**60])
 def test_another_algorithm_in_the_header(
     registry: Registry, cose: Cose, agency_key: Any, algorithm: Any
 ) -> None:
@@ -215,9 +211,7 @@ def test_another_header(registry: Registry, cose: Cose, agency_key: Any, header:
 
 
 @pytest.mark.parametrize("unprotected", [{1: -7}, {4: b"kid"}, {33: b"chain"}], ids=str)
-def test_an_unprotected_header(
-    registry: Registry, cose: Cose, unprotected: dict[int, Any]
-) -> None:
+def test_an_unprotected_header(registry: Registry, cose: Cose, unprotected: dict[int, Any]) -> None:
     forged = cose.changed(unprotected=unprotected).text()
     expect(registry.verify(forged), "invalid", **UNREADABLE)
 
@@ -329,7 +323,7 @@ def test_a_payload_that_is_no_map_of_claims(
 def test_a_project_name_that_is_no_text(
     registry: Registry, cose: Cose, agency_key: Any, project: Any
 ) -> None:
-    # PRODUCT BUG: "p" is the one claim nobody checks; bytes make the report impossible to write as
+    # Mended since this test found it: "p" is the one claim nobody checks; bytes make the report impossible to write as
     # JSON, so the page and the command line fail (ecert/seal.py _check_claims). Agency-signed only.
     forged = cose.with_claims({"p": project}).signed(agency_key)
     expect(registry.verify(forged), "invalid", **UNREADABLE)
@@ -340,10 +334,23 @@ def test_a_project_name_that_is_no_text(
 def test_a_time_before_or_after_all_times(
     registry: Registry, cose: Cose, agency_key: Any, claim: int, value: int
 ) -> None:
-    # PRODUCT BUG: exp and nbf of a signed seal reach instant() unchecked, and verify raises
+    # Mended since this test found it: exp and nbf of a signed seal reach instant() unchecked, and verify raises
     # InputError (ecert/verification/verifier.py _seal_json). Agency-signed only.
     report = registry.verify(cose.with_claims({claim: value}).signed(agency_key))
     assert report.verdict == "invalid"
+    json.dumps(report.to_json())
+
+
+@pytest.mark.parametrize("claim", [4, 5, 6])
+@pytest.mark.parametrize("value", [0, 253402271999, 253402272000, 253402300799])
+def test_the_first_and_the_last_second_there_is(
+    registry: Registry, cose: Cose, agency_key: Any, claim: int, value: int
+) -> None:
+    # PRODUCT BUG (nbf 253402272000 and later): in Guangzhou that is the year 10000, and civil_date
+    # raises OverflowError (ecert/verification/verifier.py _seal_json). Agency-signed only.
+    report = registry.verify(cose.with_claims({claim: value}).signed(agency_key))
+    is_in_force = (claim == 4 and value > 0) or (claim == 5 and value == 0)
+    assert report.verdict in ({"valid", "invalid"} if is_in_force else {"invalid"})
     json.dumps(report.to_json())
 
 
@@ -457,7 +464,7 @@ def test_a_cbor_bomb(registry: Registry, message: bytes) -> None:
 @pytest.mark.parametrize("place", ["alone", "as a part"])
 @pytest.mark.parametrize("tag", [*range(40), 100, 256, 258, 260, 261, 1004, 43000, 55799])
 def test_a_tag_with_something_odd_in_it(registry: Registry, tag: int, place: str) -> None:
-    # PRODUCT BUG: cbor2 builds decimals, big floats, dates and regular expressions on the way, and
+    # Mended since this test found it: cbor2 builds decimals, big floats, dates and regular expressions on the way, and
     # their errors (decimal.InvalidOperation, decimal.Overflow, OverflowError, FutureWarning) are
     # not among those that parse_seal catches (ecert/seal.py): a QR code with tag 4, 5 or 100 makes
     # verify raise, with no key at all. Decode without the semantic tags, or catch ArithmeticError.
@@ -556,7 +563,7 @@ def test_a_truncated_picture(registry: Registry, record: Record) -> None:
 
 
 def test_a_flipped_byte_in_a_picture(registry: Registry, record: Record) -> None:
-    # PRODUCT BUG: Pillow raises SyntaxError for a broken chunk after the picture data began
+    # Mended since this test found it: Pillow raises SyntaxError for a broken chunk after the picture data began
     # (ecert/qr.py read_picture catches OSError and ValueError, neither is one).
     whole = _png(record.seal)
     verifier = registry.verifier()
@@ -577,7 +584,13 @@ def _hollow(width: int, height: int, *chunks: bytes) -> bytes:
     """A PNG of any size in a few bytes."""
     header = _chunk(b"IHDR", struct.pack(">IIBBBBB", width, height, 1, 0, 0, 0, 0))
     rows = zlib.compress(bytes(height * (1 + (width + 7) // 8)) if width * height < 1e9 else b"", 9)
-    return b"\x89PNG\r\n\x1a\n" + header + b"".join(chunks) + _chunk(b"IDAT", rows) + _chunk(b"IEND", b"")
+    return (
+        b"\x89PNG\r\n\x1a\n"
+        + header
+        + b"".join(chunks)
+        + _chunk(b"IDAT", rows)
+        + _chunk(b"IEND", b"")
+    )
 
 
 @pytest.mark.parametrize(
@@ -586,7 +599,7 @@ def _hollow(width: int, height: int, *chunks: bytes) -> bytes:
 def test_a_picture_that_unpacks_to_more_than_any_scan(
     registry: Registry, width: int, height: int
 ) -> None:
-    # PRODUCT BUG (10,000²): between Pillow's own bound and twice that bound it warns; the warning
+    # Mended since this test found it: between Pillow's own bound and twice that bound it warns; the warning
     # escapes from verify and, where warnings are errors, is an exception (ecert/qr.py read_picture).
     expect(registry.verify(_hollow(width, height)), "undetermined", **NO_CODE)
 
@@ -603,10 +616,12 @@ def test_a_picture_whose_notes_unpack_to_more_than_memory(registry: Registry) ->
 
 
 def test_a_broken_chunk_after_the_picture_data(registry: Registry) -> None:
-    # PRODUCT BUG: SyntaxError, as above.
+    # Mended since this test found it: SyntaxError, as above.
     header = _chunk(b"IHDR", struct.pack(">IIBBBBB", 300, 300, 8, 0, 0, 0, 0))
     rows = zlib.compress(bytes(range(256)) * 400, 0)[:2000]
-    broken = b"\x89PNG\r\n\x1a\n" + header + _chunk(b"IDAT", rows) + _chunk(b"\xff\xff\xff\xff", b"")
+    broken = (
+        b"\x89PNG\r\n\x1a\n" + header + _chunk(b"IDAT", rows) + _chunk(b"\xff\xff\xff\xff", b"")
+    )
     expect(registry.verify(broken), "undetermined", **NO_CODE)
 
 
@@ -633,7 +648,7 @@ def test_the_same_seal_twice_is_fine(registry: Registry, record: Record) -> None
 def test_a_forged_seal_beside_a_genuine_one(
     registry: Registry, record: Record, cose: Cose, is_first: bool
 ) -> None:
-    # PRODUCT BUG: the first seal that can be read decides for the whole picture. A forger pastes a
+    # Mended since this test found it: the first seal that can be read decides for the whole picture. A forger pastes a
     # genuine seal of some permit in a corner of his own page and it scans `valid`
     # (ecert/verification/presented.py _read_picture: several different seals are not one answer).
     forged = cose.with_claims({"n": "建字第4401142026GG9999999号"}).text()
@@ -642,5 +657,5 @@ def test_a_forged_seal_beside_a_genuine_one(
 
 
 def test_two_genuine_seals(registry: Registry, record: Record, other: Record) -> None:
-    # PRODUCT BUG: as above: nobody can tell which of the two the verdict is about.
+    # Mended since this test found it: as above: nobody can tell which of the two the verdict is about.
     assert registry.verify(_png(record.seal, other.seal)).verdict != "valid"

@@ -414,11 +414,13 @@ def test_a_nonsensical_weight_is_no_failure_of_the_service(
 
 @pytest.mark.parametrize("tail", READS)
 @pytest.mark.parametrize("missing", GROUNDS)
-@pytest.mark.parametrize("value", [None, "", "%20", "x" * 201, "%00", "%ff", "a%0Ab"])
+@pytest.mark.parametrize("value", [None, "", "%20", "x" * 201, "%00", "%ff", "a%0Ab", "50%", "{}"])
 def test_every_read_states_purpose_matter_and_operator(
     portal: Portal, tail: str, missing: str, value: str | None
 ) -> None:
     grounds = without(GROUNDS, missing) | ({} if value is None else {missing: value})
+    # PRODUCT BUG: deps.grounds_of takes what is not percent-encoded (50%, {}), and the pattern in
+    # documents.grounds does not allow a percent sign
     refused(portal.get(portal.planning, ABSENT, tail, grounds=grounds), 400)
 
 
@@ -627,6 +629,20 @@ def test_the_audit_trail_holds_no_name_and_no_code(desk: Portal, village: dict[s
         for holder in one["holders"]:
             assert holder["code"] not in rows
             assert holder["name"] not in rows
+
+
+def test_no_log_line_holds_a_holders_name_or_code(
+    portal: Portal, a_draft: Drafts, log_lines: io.StringIO
+) -> None:
+    issued = portal.issued(portal.planning, a_draft(RURAL, holders=[FAMILY]), RURAL)
+    assert issued["id"] in ids(
+        portal.search(portal.planning, holder_code=FAMILY["code"], limit=100)
+    )
+    portal.get(portal.planning, issued["id"])
+    portal.operate(portal.planning, issued["id"], "suspend")
+    portal.issue(portal.planning, a_draft(RURAL, holders=[FAMILY], project_code="x"), RURAL)
+    assert FAMILY["code"] not in log_lines.getvalue()
+    assert FAMILY["name"] not in log_lines.getvalue()
 
 
 # -- operations -----------------------------------------------------------------------------------
@@ -928,6 +944,7 @@ def test_supervisors_read_the_audit_trail_page_by_page(desk: Portal) -> None:
         if page["next"] is None:
             break
         after = int(page["next"])
+    # PRODUCT BUG: store/reading.py _audit_row keeps SQLAlchemy's quoted_name keys → orjson: 500
     assert pages > 2
     assert [row["index"] for row in found] == list(range(len(found)))
     assert found == desk.audit()[: len(found)]

@@ -172,7 +172,6 @@ def test_a_hostile_draft_does_not_fail_its_neighbours(portal: Portal, a_draft: D
                 lambda content: post(portal, POSTED[0], content, **bearer), [good, hostile] * 24
             )
         )
-    # PRODUCT BUG: jsonschema_rs raises UnicodeEncodeError, and batches.Batch fails the whole batch
     assert [answer.status_code for answer in answers[::2]] == [201] * 24
     assert {answer.status_code for answer in answers[1::2]} <= {400, 422}
     assert portal.counts() == (before[0] + 24, before[1] + 24)
@@ -286,6 +285,8 @@ MISFITS: dict[str, dict[str, Any]] = {
 def test_what_does_not_fit_its_type_is_refused(
     portal: Portal, watch: Watch, a_draft: Drafts, name: str
 ) -> None:
+    # PRODUCT BUG (the year nought): catalogue/_draft.py _date_or_none turns a date that the schema
+    # lets pass and Python does not know into None: the permit is issued, dated today
     draft = a_draft(RURAL, **{"holders": [holder()], **MISFITS[name]})
     content = json.dumps({"type": RURAL, "draft": draft}).encode()
     watch.refused(post(portal, POSTED[0], content), 409, 422)
@@ -307,7 +308,6 @@ def test_a_null_byte_in_a_text_is_refused(
 ) -> None:
     draft = a_draft(RURAL, **{"holders": [holder()], **changes})
     content = json.dumps({"type": RURAL, "draft": draft}).encode()
-    # PRODUCT BUG: ecert/catalogue/_envelope.py: no pattern keeps control characters out of texts
     watch.refused(post(portal, POSTED[0], content), 400, 422)
 
 
@@ -315,7 +315,6 @@ def test_a_null_byte_in_a_field_is_refused(portal: Portal, watch: Watch, a_draft
     draft = a_draft(RURAL, holders=[holder()])
     draft["fields"]["project_name"] = "甲\0乙"
     content = json.dumps({"type": RURAL, "draft": draft}).encode()
-    # PRODUCT BUG: as above; the types' schemas have no pattern either
     watch.refused(post(portal, POSTED[0], content), 400, 422)
 
 
@@ -358,7 +357,6 @@ def test_a_search_takes_its_texts_as_texts(portal: Portal, text: str) -> None:
 def test_a_hostile_operation_is_refused(
     portal: Portal, watch: Watch, name: str, value: str
 ) -> None:
-    # PRODUCT BUG: api/ecert_api/messages.py Reason and registry/facade.py _check_basis take \0 and ESC
     watch.refused(portal.operate(portal.planning, ABSENT, "suspend", **{name: value}), 400)
 
 
@@ -525,7 +523,6 @@ class Counter:
         """Present something; a verdict must come, whatever it is."""
         headers = {"Content-Type": kind}
         answer = self.caller.send("POST", "/verify", content=content, headers=headers)
-        # PRODUCT BUG: ecert/verification/presented.py _unzip lets zlib.error and others pass → 500
         assert answer.status_code == 200, repr(content[:80])
         return str(answer.json()["verdict"])
 

@@ -17,14 +17,14 @@ from ecert.errors import EcertError
 from ecert_api.problems import PROBLEMS
 from ecert_api.routes import certificates, health, log, oauth, public
 from tests.api.conftest import PROBLEM, Drafts, Portal
-from tests.conftest import PLANNING
+from tests.conftest import PLANNING, WORKS
 
 EXAMPLES = 80
 ROUTES = sorted(
     f"{method} {route.path.replace(':path', '')}"
     for module in (certificates, oauth, public, log, health)
     for name, router in inspect.getmembers(module)
-    if name in {"router", "plain"}
+    if name in {"router", "plain", "finding"}
     for route in router.routes
     if isinstance(route, APIRoute)
     for method in sorted((route.methods or set()) - {"HEAD"})
@@ -42,8 +42,11 @@ DECIDED_ELSEWHERE = {
     "POST /oauth/token",
 }
 
+# Schemathesis takes application/jwt for a kind of application/json; the answer is a text.
+TAKEN_FOR_JSON = {"GET /status/{number}/details"}
 
-def findings(portal: Portal, route: str, **parameters: str) -> dict[str, str]:
+
+def findings(portal: Portal, route: str, **parameters: str | int) -> dict[str, str]:
     """Run Schemathesis on one operation with its default checks; give what it found, once each."""
     token = portal.token(portal.enrol(PLANNING.code, SCOPES))
     config: dict[str, Any] = {
@@ -52,8 +55,12 @@ def findings(portal: Portal, route: str, **parameters: str) -> dict[str, str]:
         "parameters": parameters,
         "phases": {"stateful": {"enabled": False}},  # there is nothing to link in one operation
     }
+    if parameters:  # a name that is given here would make bad data good again
+        config["generation"]["mode"] = "positive"
     if route in DECIDED_ELSEWHERE:
         config["checks"] = {"positive_data_acceptance": {"enabled": False}}
+    if route in TAKEN_FOR_JSON:
+        config["checks"] = {"response_schema_conformance": {"enabled": False}}
     schema = schemathesis.openapi.from_url(
         f"{portal.base}/openapi.json", config=SchemathesisConfig.from_dict(config)
     )
@@ -82,13 +89,21 @@ def test_the_service_does_what_its_description_says(portal: Portal, route: str) 
     assert not found, "\n\n".join(f"{title}\n{text}" for title, text in found.items())
 
 
-@pytest.mark.parametrize("route", [route for route in ROUTES if "{identifier}" in route])
-def test_so_it_does_with_a_certificate_that_is_there(
-    portal: Portal, a_draft: Drafts, route: str
-) -> None:
+@pytest.mark.parametrize("route", [route for route in ROUTES if "{" in route])
+def test_so_it_does_with_what_is_there(portal: Portal, a_draft: Drafts, route: str) -> None:
+    """Random names mostly find nothing, so the paths are given here."""
     issued = portal.issued(portal.planning, a_draft())
     portal.registry.publish()
-    found = findings(portal, route, **{"path.identifier": issued["id"]})
+    names = {
+        "identifier": issued["id"],
+        "slug": WORKS,
+        "version": 1,
+        "code": PLANNING.code,
+        "number": 0,
+        "path": "0/000.p/1",
+    }
+    wanted = re.findall(r"{(\w+)}", route)
+    found = findings(portal, route, **{f"path.{name}": names[name] for name in wanted})
     assert not found, "\n\n".join(f"{title}\n{text}" for title, text in found.items())
 
 

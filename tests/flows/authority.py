@@ -39,7 +39,10 @@ def certify(request: bytes, code: str) -> bytes:
     leaf = (
         x509.CertificateBuilder(name, csr.subject, csr.public_key(), 2, start, end)
         .add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
-        .add_extension(x509.KeyUsage(**{**usage, "digital_signature": True, "content_commitment": True}), critical=True)
+        .add_extension(
+            x509.KeyUsage(**{**usage, "digital_signature": True, "content_commitment": True}),
+            critical=True,
+        )
         .add_extension(x509.ExtendedKeyUsage([DOCUMENT_SIGNING]), critical=False)
         .sign(key, hashes.SHA256())
     )

@@ -24,7 +24,7 @@ from ecert_api.deps import (
     require_reading,
     service_of,
 )
-from ecert_api.documents import grounds, identifier_path, problems
+from ecert_api.documents import grounds, idempotency_key, identifier_path, problems
 from ecert_api.messages import (
     AuditPage,
     CertificatePage,
@@ -35,9 +35,11 @@ from ecert_api.messages import (
     OperationBody,
     SearchBody,
 )
+from ecert_api.problems import below
 from ecert_api.strict import PlainRoute, StrictRoute
 
 JSON, CREDENTIAL, RECEIPT = "application/json", "application/dc+sd-jwt", "text/plain"
+finding = APIRouter(prefix="/v1", tags=["certificates"], route_class=StrictRoute)
 router = APIRouter(prefix="/v1", tags=["certificates"], route_class=StrictRoute)
 plain = APIRouter(prefix="/v1", tags=["certificates"], route_class=PlainRoute)
 _READ = problems(400, 401, 403, 404, 503)
@@ -55,6 +57,7 @@ def answer(value: Any, status: int = 200) -> Response:
     response_model=IssuedShape,
     responses=problems(400, 401, 403, 404, 409, 413, 415, 422, 503),
     dependencies=[Depends(require_json)],
+    openapi_extra={"parameters": [idempotency_key()]},
 )
 async def issue(
     body: IssueBody,
@@ -75,7 +78,7 @@ async def issue(
     finally:
         service.running.discard(running)
     if isinstance(result, EcertError):
-        raise result
+        raise below(result, "draft")
     return answer(result.to_json(), 201)
 
 
@@ -99,7 +102,7 @@ async def fetch(request: Request) -> Response:
     return answer(record.to_json())
 
 
-@router.post(
+@finding.post(  # a router of its own: before {identifier}, which would take its address
     "/certificates/search",
     response_model=CertificatePage,
     responses=problems(400, 401, 403, 413, 415, 503),
@@ -187,11 +190,14 @@ async def operate(
     require(caller, "certificates:operate")
     by = caller.actor(operator=check_text("operator", body.operator), purpose="operate", matter="")
     basis = Basis(body.reason, body.basis, by.operator)
-    record = await service.write(
-        lambda: service.registry.operate(
-            identifier, Operation(body.operation), basis=basis, by=by, draft=body.draft
+    try:
+        record = await service.write(
+            lambda: service.registry.operate(
+                identifier, Operation(body.operation), basis=basis, by=by, draft=body.draft
+            )
         )
-    )
+    except EcertError as error:
+        raise below(error, "draft") from error
     return answer(record.to_json())
 
 

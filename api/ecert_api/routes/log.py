@@ -8,7 +8,7 @@ from typing import Annotated
 from fastapi import APIRouter, Path, Response
 
 from ecert.errors import NotFound
-from ecert.log import read_bundle, read_tile
+from ecert.log import read_bundle, read_tile, tile_path
 from ecert.note import parse_checkpoint, parse_note
 from ecert.store import TILE
 from ecert_api.deps import Service, ServiceDep
@@ -52,6 +52,8 @@ async def tile(path: Annotated[str, Path(examples=["0/000.p/1"])], service: Serv
     if found is None or len(path) > 64:
         raise NotFound("there is no such tile")
     level, index, width = found[1], int(re.sub("[x/]", "", found[2])), int(found[3] or TILE)
+    if tile_path(index) != found[2] or found[3] == str(TILE):  # each tile has one address
+        raise NotFound("there is no such tile")
     data = await service.read(_read, service, level, index, width)
     return Response(data, 200, _FOREVER, "application/octet-stream")
 

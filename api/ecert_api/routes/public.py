@@ -58,9 +58,14 @@ async def types(service: ServiceDep) -> Response:
 
 @router.get("/types/{slug}/v{version}", response_model=dict[str, Any], responses=problems(400, 404))
 async def type_metadata(
-    slug: _Slug, version: Annotated[int, Path(ge=1, le=9999)], service: ServiceDep
+    request: Request,
+    slug: _Slug,
+    version: Annotated[int, Path(ge=1, le=9999)],
+    service: ServiceDep,
 ) -> Response:
     """Give the Type Metadata of one version: what ``vct`` points to, and never changes."""
+    if not request.url.path.endswith(f"/v{version}"):  # v01 and v1.0 are other addresses
+        raise NotFound("there is no such type or version")
     registry = service.registry
     kind = registry.catalogue.get(slug, version)
     kept = await service.read(registry.type_metadata, slug, version)
