@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
 from ecert.model import LINE, Status
 
@@ -13,6 +13,11 @@ Reason = Annotated[str, Field(min_length=1, max_length=500, pattern=LINE)]
 Code = Annotated[str, Field(min_length=1, max_length=64, pattern=LINE)]
 Slug = Annotated[str, Field(max_length=64, pattern=r"^[a-z][a-z0-9]*(-[a-z0-9]+)*$")]
 AgencyCode = Annotated[str, Field(pattern=r"^[0-9A-Z]{18}$")]
+
+
+def _whole(value: Any) -> Any:
+    """Take 20.0 for 20: to JSON Schema they are the same integer."""
+    return int(value) if isinstance(value, float) and value.is_integer() else value
 
 
 class Body(BaseModel):
@@ -38,7 +43,7 @@ class SearchBody(Body):
     number: Code | None = None
     status: Annotated[Status, Field(strict=False)] | None = None
     cursor: Annotated[str, Field(pattern=r"^[0-9]{1,18}$")] | None = None
-    limit: Annotated[int, Field(ge=1, le=100)] = 20
+    limit: Annotated[int, Field(ge=1, le=100), BeforeValidator(_whole)] = 20
     purpose: Text
     matter: Text
     operator: Text

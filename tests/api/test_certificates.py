@@ -196,8 +196,6 @@ def test_what_does_not_fit_is_named_by_a_pointer_into_the_body(
     before = portal.counts()
     answer = portal.issue(portal.planning, a_draft(**changes))
     faults = refused(answer, status)["errors"]
-    # PRODUCT BUG: api/ecert_api/routes/certificates.py issue: the pointers begin at the draft,
-    # not at the body that was sent ({type, agency?, draft})
     assert fault in [(one["pointer"], one["rule"]) for one in faults]
     assert portal.counts() == before
 
@@ -225,7 +223,6 @@ def test_a_malformed_body_is_a_400_with_a_pointer(portal: Portal, body: Any, poi
 
 
 def test_a_pointer_is_escaped_as_rfc_6901_wants(portal: Portal, a_draft: Drafts) -> None:
-    # PRODUCT BUG: api/ecert_api/problems.py _fault joins the parts without ~0 and ~1
     body = {"type": WORKS, "draft": a_draft(), "a/b~c": 1}
     headers = {**portal.bearer(portal.planning), "Idempotency-Key": "escaped"}
     answer = portal.send("POST", "/v1/certificates", json=body, headers=headers)
@@ -297,8 +294,6 @@ def test_the_answer_is_the_same_with_its_warnings(portal: Portal, a_draft: Draft
     draft = a_draft(number="穗规建证〔2019〕89号")
     first = portal.issue(portal.planning, draft, key="with a warning")
     second = portal.issue(portal.planning, draft, key="with a warning")
-    # PRODUCT BUG: ecert/issuance.py _replay gives the stored record, which has lost the draft's
-    # warnings (they are not kept in the certificates' row)
     assert second.json() == first.json()
 
 
@@ -408,7 +403,6 @@ def test_a_nonsensical_weight_is_no_failure_of_the_service(
 ) -> None:
     issued = portal.issued(portal.planning, a_draft())
     answer = portal.get(portal.planning, issued["id"], accept=accept)
-    # PRODUCT BUG: api/ecert_api/accept.py choose: q=nan makes next() run dry → 500
     assert answer.status_code in {200, 406}
 
 
@@ -419,8 +413,6 @@ def test_every_read_states_purpose_matter_and_operator(
     portal: Portal, tail: str, missing: str, value: str | None
 ) -> None:
     grounds = without(GROUNDS, missing) | ({} if value is None else {missing: value})
-    # PRODUCT BUG: deps.grounds_of takes what is not percent-encoded (50%, {}), and the pattern in
-    # documents.grounds does not allow a percent sign
     refused(portal.get(portal.planning, ABSENT, tail, grounds=grounds), 400)
 
 
@@ -944,7 +936,6 @@ def test_supervisors_read_the_audit_trail_page_by_page(desk: Portal) -> None:
         if page["next"] is None:
             break
         after = int(page["next"])
-    # PRODUCT BUG: store/reading.py _audit_row keeps SQLAlchemy's quoted_name keys → orjson: 500
     assert pages > 2
     assert [row["index"] for row in found] == list(range(len(found)))
     assert found == desk.audit()[: len(found)]

@@ -285,8 +285,6 @@ MISFITS: dict[str, dict[str, Any]] = {
 def test_what_does_not_fit_its_type_is_refused(
     portal: Portal, watch: Watch, a_draft: Drafts, name: str
 ) -> None:
-    # PRODUCT BUG (the year nought): catalogue/_draft.py _date_or_none turns a date that the schema
-    # lets pass and Python does not know into None: the permit is issued, dated today
     draft = a_draft(RURAL, **{"holders": [holder()], **MISFITS[name]})
     content = json.dumps({"type": RURAL, "draft": draft}).encode()
     watch.refused(post(portal, POSTED[0], content), 409, 422)
@@ -338,7 +336,6 @@ SEARCHES: list[dict[str, Any]] = [
 
 @pytest.mark.parametrize("members", SEARCHES)
 def test_a_hostile_search_is_refused(portal: Portal, watch: Watch, members: dict[str, Any]) -> None:
-    # PRODUCT BUG: api/ecert_api/messages.py SearchBody takes \0 in holder_code, number, project_code
     watch.refused(portal.search(portal.planning, **members), 400)
 
 
@@ -393,8 +390,6 @@ def test_on_postgresql_a_null_byte_is_no_failure_either(
     registry.close()
     for secret in (MARKER, CODE):
         assert secret not in log_lines.getvalue()
-    # (and SQLAlchemy's words on it hold the parameters, which uvicorn logs: hide_parameters=True)
-    # PRODUCT BUG: psycopg's DataError passes ecert/store/store.py _translated and becomes a 500
     assert {
         name: answer.status_code for name, answer in answers.items() if answer.status_code >= 500
     } == {}
@@ -452,7 +447,6 @@ def test_nothing_can_be_injected_through_the_address(
 )
 def test_nobody_is_sent_to_where_a_header_says(portal: Portal, path: str) -> None:
     answer = portal.send("GET", path, headers={"Host": "evil.example"})
-    # PRODUCT BUG: FastAPI redirects to the address without the slash, at the host that the caller named
     assert "evil.example" not in str(answer.headers)
     refused(answer, 404)
 
@@ -633,6 +627,5 @@ def test_an_unforeseen_failure_is_a_problem_document_that_tells_nothing(
     answer = caller.send("GET", "/fails")
     caller.close()
     app.state.service.writer.shutdown()
-    # PRODUCT BUG: api/ecert_api/problems.py install has no handler for Exception: text/plain
     body = refused(answer, 500)
     assert MARKER not in str(body)

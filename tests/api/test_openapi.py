@@ -135,14 +135,11 @@ def test_every_refusal_is_described_as_a_problem_document(document: dict[str, An
     for name, operation in operations(document).items():
         for status, response in operation["responses"].items():
             if int(status) >= 400:
-                # PRODUCT BUG: FastAPI describes a 422 of its own, as application/json, and the
-                # ``model`` in documents.problems describes every refusal as application/json too
                 assert response["content"].keys() == {PROBLEM}, (name, status)
 
 
 def test_what_needs_a_token_says_so(document: dict[str, Any]) -> None:
     schemes = document["components"].get("securitySchemes", {})
-    # PRODUCT BUG: the bearer token stands nowhere in the description
     assert {scheme["type"] for scheme in schemes.values()} & {"http", "oauth2"}
     for name, operation in operations(document).items():
         assert bool(operation.get("security")) == (" /v1/" in name), name
@@ -150,7 +147,6 @@ def test_what_needs_a_token_says_so(document: dict[str, Any]) -> None:
 
 def test_the_idempotency_key_is_described(document: dict[str, Any]) -> None:
     parameters = operations(document)["POST /v1/certificates"].get("parameters", [])
-    # PRODUCT BUG: deps.idempotency_of reads the header from the request, so nothing describes it
     found = [one for one in parameters if one["name"].lower() == "idempotency-key"]
     assert [(one["in"], one["required"]) for one in found] == [("header", True)]
 

@@ -107,7 +107,6 @@ def test_what_may_be_got_may_be_asked_after(
 ) -> None:
     """RFC 9110 §9.1: a server that has GET has HEAD."""
     assert permit
-    # PRODUCT BUG: routes answer HEAD with 405 (FastAPI adds no HEAD to a GET route by itself)
     answer = portal.send("HEAD", path)
     assert answer.status_code == 200
     assert answer.content == b""
@@ -180,7 +179,6 @@ def test_another_type_or_version_is_not_there(portal: Portal, path: str) -> None
     ],
 )
 def test_a_malformed_type_or_version_is_refused(portal: Portal, path: str) -> None:
-    # PRODUCT BUG: api/ecert_api/routes/public.py type_metadata reads v1.0 (and v01) as v1
     answer = portal.send("GET", path)
     assert refused(answer, answer.status_code)["status"] in {400, 404}
 
@@ -618,7 +616,6 @@ def test_other_paths_are_not_there(mountain: Callable[..., httpx.Response], path
 @pytest.mark.parametrize("path", ["0/000.p/256", "0/x000/000", "0/x000/x000/001", "1/x000/000"])
 def test_every_tile_has_one_address(mountain: Callable[..., httpx.Response], path: str) -> None:
     """tlog-tiles: a partial width is 1 to 255, and an index has no leading groups of zeros."""
-    # PRODUCT BUG: api/ecert_api/routes/log.py _TILE takes .p/256 and leading x000 groups
     refused(mountain("GET", f"/log/tile/{path}"), 404)
 
 

@@ -340,7 +340,6 @@ def test_another_grant_is_not_supported(portal: Portal) -> None:
 def test_a_missing_grant_type_is_a_malformed_request(portal: Portal) -> None:
     """RFC 6749 §5.2: a missing parameter is ``invalid_request``."""
     answer = portal.ask_token(portal.planning.assertion(), grant_type=None)
-    # PRODUCT BUG: api/ecert_api/auth.py Tokens.grant answers unsupported_grant_type
     no_token(answer, "invalid_request")
 
 
@@ -362,7 +361,6 @@ def test_a_client_id_must_be_that_of_the_assertion(portal: Portal) -> None:
     """RFC 7521 §4.2: if present, it must identify the same client."""
     who = portal.planning
     assert portal.ask_token(who.assertion(), client_id=who.id).status_code == 200
-    # PRODUCT BUG: api/ecert_api/auth.py Tokens.grant never looks at client_id
     other = portal.ask_token(who.assertion(), client_id=portal.construction.id)
     assert other.status_code in {400, 401}
 
@@ -531,7 +529,6 @@ def test_tokens_of_a_compromised_key_are_worthless_at_once(desk: Portal) -> None
     _, old = desk.registry.rotate_key(Role.TOKEN, None, by=CLERK)
     desk.registry.compromise_key(old, desk.registry.clock(), by=CLERK)
     unauthorised(desk.send("GET", ANY_PATH, headers=unused))
-    # PRODUCT BUG: api/ecert_api/auth.py Tokens.check answers from memory without asking for the key
     unauthorised(desk.send("GET", ANY_PATH, headers=used))
 
 
