@@ -21,6 +21,7 @@ from ecert.errors import InputError, TokenError
 from ecert.keys import Signer
 from ecert.model import Attachment, Certificate, Holder, TypeRef, Validity
 from ecert.sdjwt import (
+    MAX_DEPTH,
     Concealer,
     Path,
     Revealed,
@@ -328,10 +329,12 @@ def _check_clear(payload: Mapping[str, Any]) -> None:
         raise TokenError("a claim that must be clear is hidden")
     for name, value in payload.items():
         if name != "fields" and isinstance(value, (dict, list)):
-            _check_branch(name, value)
+            _check_branch(name, value, depth=1)
 
 
-def _check_branch(name: str, value: dict[str, Any] | list[Any]) -> None:
+def _check_branch(name: str, value: dict[str, Any] | list[Any], *, depth: int) -> None:
+    if depth > MAX_DEPTH:
+        raise TokenError(f"nested deeper than {MAX_DEPTH} levels")
     if isinstance(value, list):
         if name not in _CONCEALABLE and any(isinstance(item, (dict, list)) for item in value):
             raise TokenError("a claim that must be clear is hidden")
@@ -344,7 +347,7 @@ def _check_branch(name: str, value: dict[str, Any] | list[Any]) -> None:
         raise TokenError("a claim that must be clear is hidden")
     for inner in value.values():
         if isinstance(inner, (dict, list)):
-            _check_branch(name, inner)
+            _check_branch(name, inner, depth=depth + 1)
 
 
 def _first_fault(claims: Any) -> str:

@@ -200,7 +200,9 @@ def _detail(one: Mapping[str, Any]) -> Detail:
     successor = one.get("successor")
     if successor is not None and not isinstance(successor, str):
         raise TypeError("a successor is a text")
-    return Detail(Status(one["status"]), int(one["since"]), int(one["changes"]), successor)
+    if type(one["changes"]) is not int or one["changes"] < 1:
+        raise ValueError("an entry counts at least one change")
+    return Detail(Status(one["status"]), int(one["since"]), one["changes"], successor)
 
 
 def _verify(token: str, uri: str, registry: TrustedRegistry, typ: str) -> Mapping[str, Any]:

@@ -282,8 +282,14 @@ def _path(
             .build_client_verifier()
         )
         return list(verifier.verify(leaf, between).chain)
-    except (verification.VerificationError, UnsupportedAlgorithm, ValueError) as error:
+    except _BAD_CHAIN as error:
         raise SignatureError("the certificate chain does not hold") from error
+
+
+_BAD_CHAIN = (
+    *(verification.VerificationError, UnsupportedAlgorithm, ValueError),
+    *(x509.UnsupportedGeneralNameType, x509.DuplicateExtension, x509.InvalidVersion),
+)
 
 
 def _check_authority(

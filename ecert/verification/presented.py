@@ -131,7 +131,11 @@ def _members(bundle: zipfile.ZipFile) -> Iterator[tuple[str, bytes]]:
     members, total = bundle.infolist(), 0
     if len(members) > MAX_MEMBERS:
         raise TooLarge("the bundle has too many files")
+    if len({member.filename for member in members}) < len(members):
+        raise InputError("a file stands twice in the bundle")
     for member in members:
+        if member.compress_type not in {zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED}:
+            raise InputError("a file in the bundle is packed in another way than deflate")
         with bundle.open(member) as file:
             data = file.read(MAX_MEMBER_BYTES + 1)
         total += len(data)

@@ -79,6 +79,7 @@ REASONS: dict[str, tuple[Outcome, str, str]] = {
     "status_unusable": (Outcome.NOT_CHECKED, "取得的状态列表不可信", "the status list that was fetched cannot be trusted"),
     "status_stale": (Outcome.NOT_CHECKED, "状态列表已过期", "the status list is too old"),
     "status_history": (Outcome.NOT_CHECKED, "当前状态不能证明过去某日的状态", "today's status does not prove that of a past date"),
+    "status_future": (Outcome.NOT_CHECKED, "当前状态不能证明将来某日的状态", "today's status does not prove that of a future date"),
     "no_status": (Outcome.NOT_CHECKED, "回执没有状态", "a receipt has no status"),
     "agreement_none": (Outcome.NOT_CHECKED, "没有可比对的PDF文件", "there is no document to compare"),
 }  # fmt: skip

@@ -40,6 +40,7 @@ from ecert.verification.presented import Presented, read_presented
 from ecert.verification.report import STEPS, Outcome, Report, Step, decide
 
 CLOCK_SKEW_SECONDS = 300
+_REST_OF_A_DAY = timedelta(days=1)  # a date means the end of that day, so today lies ahead
 _MAX_CACHED_LISTS = 64
 _SIGNED = frozenset({"signature_good", "key_compromised", "signed_later"})
 _VALUE_CODES = {ENDED: "ended", SUSPENDED: "suspended", SUPERSEDED: "superseded"}
@@ -199,6 +200,7 @@ class _Run:
         self.status: str | None = None
         self.successor: str | None = None
         self.log_index: int | None = None
+        self.logged_at: int | None = None
 
     def note(self, step: str, code: str, evidence: int | None = None) -> None:
         self.codes[step] = code, None if evidence is None else instant(evidence)
@@ -312,11 +314,12 @@ class _Run:
 
     def judge_key(self, signed: _Signed, key: VerifiedKey) -> str:
         """Retired: good if signed before. Compromised: good only with a proof from before."""
+        retired = signed.registry.retired.get(key.kid)
+        latest = max(signed.iat, self.logged_at or 0)  # iat is the signer's word, the log's is not
+        if retired is not None and latest >= int(retired.timestamp()):
+            return "key_retired"
         if signed.iat > self.now.timestamp() + CLOCK_SKEW_SECONDS:
             return "signed_later"
-        retired = signed.registry.retired.get(key.kid)
-        if retired is not None and signed.iat >= int(retired.timestamp()):
-            return "key_retired"
         compromise = signed.registry.compromised.get(key.kid)
         if compromise is None:
             return "signature_good"
@@ -394,7 +397,7 @@ class _Run:
         if code == "log_good" and receipt.entry.get("event") != "issue":
             code = "log_bad"
         if code == "log_good":
-            self.log_index = receipt.index
+            self.log_index, self.logged_at = receipt.index, _entry_time(receipt)
         self.note("log", code, _entry_time(receipt))
 
     def check_receipt_alone(self) -> None:
@@ -443,6 +446,8 @@ class _Run:
             return "status_index", found.issued_at, None
         if self.is_past and self.moment.timestamp() < found.issued_at:
             return self.judge_past(signed)
+        if self.moment - self.now > _REST_OF_A_DAY:
+            return "status_future", found.issued_at, None
         if self.now.timestamp() >= found.expires_at:
             return "status_stale", found.issued_at, None
         if value == VALID:
@@ -489,7 +494,7 @@ class _Run:
     def replay(self, signed: _Signed, detail: Detail) -> Status | None:
         """Find the status at the moment from statements; None unless all are there and good."""
         acts = self.statements(signed)
-        if len(acts) != detail.changes or acts[-1].status is not detail.status:
+        if not acts or len(acts) != detail.changes or acts[-1].status is not detail.status:
             return None
         status = found = Status.VALID
         for act in acts:

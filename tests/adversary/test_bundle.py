@@ -211,7 +211,7 @@ def test_names_that_lead_elsewhere(registry: Registry, files: Files, name: str) 
 def test_two_members_of_one_name(
     registry: Registry, files: Files, other: Record, name: str, is_first: bool
 ) -> None:
-    # PRODUCT BUG: the last one counts, silently. Another tool shows the first: the citizen reads one
+    # Mended: the last one counts, silently. Another tool shows the first: the citizen reads one
     # credential and verifies the other (ecert/verification/presented.py _unzip: refuse).
     second = {
         "credential.sd-jwt": other.credential.encode(),

@@ -255,7 +255,7 @@ def test_a_chain_of_a_certificate_whose_algorithm_has_a_null_parameter(
 def test_a_chain_of_a_certificate_with_a_name_that_nobody_reads(
     registry: Registry, sd: Sd, stolen: Stolen
 ) -> None:
-    # PRODUCT BUG: x509.UnsupportedGeneralNameType is no ValueError (ecert/keys/chain.py _path). Low:
+    # Mended: x509.UnsupportedGeneralNameType is no ValueError (ecert/keys/chain.py _path). Low:
     # only an anchored authority can sign such a leaf, as outside authorities' tools sometimes do.
     root, key = stolen.authority(), new_key()
     strange = x509.UnrecognizedExtension(ExtensionOID.SUBJECT_ALTERNATIVE_NAME, b"\x30\x02\xa3\x00")
@@ -926,7 +926,7 @@ def test_a_payload_that_is_no_object(
 def test_a_payload_nested_as_deep_as_the_reader_goes(
     registry: Registry, sd: Sd, depth: int
 ) -> None:
-    # PRODUCT BUG: the walk that looks for hidden claims goes as deep as the payload, before any
+    # Mended: the walk that looks for hidden claims goes as deep as the payload, before any
     # signature was checked: RecursionError (ecert/credential.py _check_branch; bound it, MAX_DEPTH).
     for opening, closing in ((b'{"a":', b"}"), (b"[", b"]"), (b'{"status":[', b"]}")):
         count = depth // len(closing)
@@ -958,7 +958,7 @@ def test_signed_later_than_the_clock_shows(
 def test_signed_later_than_the_clock_shows_by_a_retired_key(
     registry: Registry, clock: SettableClock, sd: Sd, agency_key: Any
 ) -> None:
-    # PRODUCT BUG: the future is asked about before the retirement, so a stolen retired key gets
+    # Mended: the future is asked about before the retirement, so a stolen retired key gets
     # `undetermined` and its certificate shown, not `invalid` (ecert/verification/verifier.py
     # judge_key: what fails for certain goes first).
     clock.move(days(1))

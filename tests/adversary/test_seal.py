@@ -346,7 +346,7 @@ def test_a_time_before_or_after_all_times(
 def test_the_first_and_the_last_second_there_is(
     registry: Registry, cose: Cose, agency_key: Any, claim: int, value: int
 ) -> None:
-    # PRODUCT BUG (nbf 253402272000 and later): in Guangzhou that is the year 10000, and civil_date
+    # Mended (nbf 253402272000 and later): in Guangzhou that is the year 10000, and civil_date
     # raises OverflowError (ecert/verification/verifier.py _seal_json). Agency-signed only.
     report = registry.verify(cose.with_claims({claim: value}).signed(agency_key))
     is_in_force = (claim == 4 and value > 0) or (claim == 5 and value == 0)

@@ -293,7 +293,7 @@ def test_malformed_details_leave_the_list_in_force(book: Book, details: Any) -> 
 def test_details_that_count_another_number_of_changes(
     book: Book, clock: SettableClock, status: str, changes: int
 ) -> None:
-    # PRODUCT BUG (0): acts[-1] of no acts is an IndexError out of verify
+    # Mended (0): acts[-1] of no acts is an IndexError out of verify
     # (ecert/verification/verifier.py replay). Only the status key can write it.
     before = clock()
     clock.move(days(1))

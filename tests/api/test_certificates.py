@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import hashlib
 import io
 import json
@@ -124,20 +125,13 @@ def test_the_credential_is_an_sd_jwt_vc_signed_by_the_agency(
     header = jwt.get_unverified_header(signed)
     assert header["typ"] == "dc+sd-jwt"
     leaf = jwt.get_unverified_header(signed)["x5c"][0]
-    key = x509.load_der_x509_certificate(ecert_b64(leaf)).public_key()
+    key = x509.load_der_x509_certificate(base64.b64decode(leaf)).public_key()
     claims = jwt.decode(signed, key, algorithms=["ES256"])  # type: ignore[arg-type]  # an EC key
     assert claims["iss"] == f"{portal.base}/agencies/{PLANNING.code}"
     assert claims["vct"] == f"{portal.base}/types/{WORKS}/v1"
     assert claims["id"] == body["id"]
     assert claims["number"] == body["number"]
     assert claims["status"]["status_list"]["uri"].startswith(f"{portal.base}/status/")
-
-
-def ecert_b64(text: str) -> bytes:
-    """Read standard base64."""
-    import base64
-
-    return base64.b64decode(text)
 
 
 def test_an_agency_may_be_named_if_it_is_ones_own(portal: Portal, a_draft: Drafts) -> None:

@@ -425,7 +425,7 @@ def test_the_checkpoint_is_a_signed_note(portal: Portal, permit: dict[str, Any])
     checkpoint.verify(log_vkey(parse_trust(portal.send("GET", "/trust.json").content)))
     host = portal.base.partition("://")[2]
     assert checkpoint.origin.startswith(f"{host}/log")
-    assert checkpoint.size == permit["log_index"] + 1 or checkpoint.size > permit["log_index"]
+    assert checkpoint.size > permit["log_index"]
     assert reader.calculate_root_hash() == checkpoint.root_hash
 
 
@@ -497,9 +497,8 @@ def test_another_implementation_reads_a_large_log(mountain: Callable[..., httpx.
 
 
 def test_tiles_of_all_levels(mountain: Callable[..., httpx.Response]) -> None:
-    partial = {"0/x000/257.p/7": 7, "0/257.p/7": 7, "0/257.p/1": 1, "1/001.p/1": 1, "2/000.p/1": 1}
+    partial = {"0/257.p/7": 7, "0/257.p/1": 1, "1/001.p/1": 1, "2/000.p/1": 1}
     full = ["0/000", "0/001", "0/255", "0/256", "1/000"]
-    del partial["0/x000/257.p/7"]
     for path in full:
         answer = mountain("GET", f"/log/tile/{path}")
         assert answer.status_code == 200

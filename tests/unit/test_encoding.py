@@ -279,7 +279,7 @@ def test_seconds_count_from_1970_in_utc() -> None:
     assert instant(-1) == instant(0) - timedelta(seconds=1)
 
 
-# PRODUCT BUG: ecert/_encoding.py _STRINGS takes quadratic time over an unclosed string of escaped
+# Mended: ecert/_encoding.py _STRINGS takes quadratic time over an unclosed string of escaped
 # quotes: 16 kB cost 0.8 s, 1 MiB about an hour. The answer is right, so only the size here is small.
 def test_an_unclosed_string_of_escaped_quotes_is_refused() -> None:
     with pytest.raises(JsonError):

@@ -290,7 +290,7 @@ def test_a_passphrase_file_that_others_may_read_is_refused(tmp_path: Path) -> No
         ask()
 
 
-# PRODUCT BUG: ecert/keys/passphrase.py _read_passphrase lets UnicodeDecodeError out, and with it
+# Mended: ecert/keys/passphrase.py _read_passphrase lets UnicodeDecodeError out, and with it
 # the passphrase's bytes (the exception quotes them).
 def test_a_passphrase_file_that_is_not_utf_8_is_refused(tmp_path: Path) -> None:
     environment = from_file(tmp_path)
@@ -334,7 +334,7 @@ def test_a_damaged_secret_is_refused(content: bytes, tmp_path: Path) -> None:
         open_secret(tmp_path, None)
 
 
-# PRODUCT BUG: ecert/keys/passphrase.py _unwrap does not expect the AttributeError of a member that
+# Mended: ecert/keys/passphrase.py _unwrap does not expect the AttributeError of a member that
 # is no text.
 @pytest.mark.parametrize("member", ["salt", "nonce", "box", "n"])
 @pytest.mark.parametrize("value", [None, "", "AAAA", "!", 3, [1]])
@@ -413,7 +413,7 @@ def test_what_is_no_public_key_is_refused(jwk: object) -> None:
         parse_jwk(jwk)
 
 
-# PRODUCT BUG: ecert/keys/suite.py parse_jwk takes coordinates of any length; RFC 7518 §6.2.1.2 wants
+# Mended: ecert/keys/suite.py parse_jwk takes coordinates of any length; RFC 7518 §6.2.1.2 wants
 # the full 32 octets, so a key has more than one spelling.
 def test_a_coordinate_has_exactly_32_bytes() -> None:
     with pytest.raises(InputError):
@@ -558,7 +558,7 @@ def test_a_request_carries_the_signers_key_and_the_agencys_name(suite: str) -> N
     assert [code.value for code in codes] == [CODE]
 
 
-# PRODUCT BUG: ecert/keys/chain.py _organisation cuts the common name to 64 characters where the
+# Mended: ecert/keys/chain.py _organisation cuts the common name to 64 characters where the
 # library counts bytes of UTF-8: ValueError for an agency with more than 21 Chinese characters.
 @pytest.mark.parametrize(
     ("letter", "length"), [("A", 64), ("A", 65), ("名", 21), ("名", 22), ("名", 64), ("名", 200)]

@@ -303,7 +303,7 @@ def test_any_text_is_a_note_or_a_note_error(data: str) -> None:
         verify_note(data, [LOG, WITNESS])
 
 
-# PRODUCT BUG: ecert/note.py parse_note measures with errors="replace" and so lets half a surrogate
+# Mended: ecert/note.py parse_note measures with errors="replace" and so lets half a surrogate
 # pair in; _verify_line then ends in UnicodeEncodeError.
 def test_a_note_with_half_a_surrogate_pair_is_refused() -> None:
     with pytest.raises(EcertError):

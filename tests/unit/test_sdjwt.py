@@ -204,7 +204,7 @@ def test_a_malformed_disclosure_is_refused(text: str) -> None:
         reveal({"_sd": [digest(text)]}, [text])
 
 
-# PRODUCT BUG: ecert/sdjwt.py _Reader.array decodes the disclosure as ASCII before _content has
+# Mended: ecert/sdjwt.py _Reader.array decodes the disclosure as ASCII before _content has
 # refused it: UnicodeDecodeError on a presented text with "é" between its tildes.
 @pytest.mark.parametrize(
     "text", [disclosure("s"), disclosure("s", "a", 1), b64url(b"{}"), "é", "\ud800"]

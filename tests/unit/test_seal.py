@@ -340,7 +340,7 @@ def test_a_seal_points_to_its_status(status: Any) -> None:
     refused(message({**CLAIMS, 65535: status}))
 
 
-# PRODUCT BUG: ecert/seal.py _check_claims takes a negative index; `idx` is a non-negative integer
+# Mended: ecert/seal.py _check_claims takes a negative index; `idx` is a non-negative integer
 # (draft-ietf-oauth-status-list §6.3).
 @pytest.mark.parametrize("index", [True, False, -1, -(10**30)])
 def test_a_status_index_is_a_whole_number(index: Any) -> None:
