@@ -12,12 +12,22 @@ from datetime import datetime
 from typing import Any
 
 from ecert._encoding import Randomness, canonical_plain
+from ecert.errors import IdentifierError
+from ecert.ids import parse_identifier
 from ecert.merkle import leaf_hash
 from ecert.model import Actor
 from ecert.receipt import SALT_BYTES, commitment
 from ecert.store import Transaction
 
 DONE = "done"
+
+
+def named(identifier: str) -> str | None:
+    """Give an identifier for a row; None for any other text, which might be a holder's code."""
+    try:
+        return str(parse_identifier(identifier))
+    except IdentifierError:
+        return None
 
 
 @dataclass(frozen=True, slots=True)

@@ -42,7 +42,9 @@ def operate(desk: Desk, act: Act, by: Actor) -> Record:
             return _operate(tx, desk, act, by, now)
         except EcertError as error:
             refusal.append(error)
-            entry = audit.AuditEntry(act.operation.value, by, error.code, act.identifier[:128])
+            entry = audit.AuditEntry(
+                act.operation.value, by, error.code, audit.named(act.identifier)
+            )
             audit.record(tx, [entry], now=now, randomness=desk.randomness)
             return None
 

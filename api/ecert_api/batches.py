@@ -41,23 +41,25 @@ class Batch(Generic[Item, Result]):
         return await future
 
     async def _run(self) -> None:
-        loop = asyncio.get_running_loop()
         await asyncio.sleep(0)  # let requests that are ready in this turn of the loop join
         while self._waiting:
             taken, self._waiting = self._waiting[: self._most], self._waiting[self._most :]
-            try:
-                items = [item for item, _ in taken]
-                results = await loop.run_in_executor(self._writer, self._work, items)
-            except Exception as error:  # noqa: BLE001 - whatever it is, the callers must hear of it
-                _fail(taken, error)
-                continue
-            for (_, future), result in zip(taken, results, strict=True):
-                if not future.done():  # a caller that hung up is done
-                    future.set_result(result)
+            if not await self._settle(taken) and len(taken) > 1:
+                for one in taken:  # one caller's fault must not be its neighbours'
+                    await self._settle([one])
         self._is_running = False
 
-
-def _fail(taken: Sequence[tuple[Item, asyncio.Future[Result]]], error: Exception) -> None:
-    for _, future in taken:
-        if not future.done():
-            future.set_exception(error)
+    async def _settle(self, taken: list[tuple[Item, asyncio.Future[Result]]]) -> bool:
+        """Do the work of some callers and answer them; False when several failed together."""
+        loop = asyncio.get_running_loop()
+        try:
+            items = [item for item, _ in taken]
+            results = await loop.run_in_executor(self._writer, self._work, items)
+        except Exception as error:  # noqa: BLE001 - whatever it is, its caller must hear of it
+            if len(taken) == 1 and not taken[0][1].done():
+                taken[0][1].set_exception(error)
+            return False
+        for (_, future), result in zip(taken, results, strict=True):
+            if not future.done():  # a caller that hung up is done
+                future.set_result(result)
+        return True

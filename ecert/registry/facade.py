@@ -338,7 +338,7 @@ class Registry:
         return issuance.issue(self.desk, Order(kind, checked, agency, by, succession=succession))
 
     def _refuse(self, action: str, by: Actor, identifier: str) -> NoReturn:
-        self.write_audit([audit.AuditEntry(action, by, NotFound.code, identifier[:128])])
+        self.write_audit([audit.AuditEntry(action, by, NotFound.code, audit.named(identifier))])
         raise NotFound("there is no such certificate")
 
     # -- reading -----------------------------------------------------------------------------------
@@ -357,7 +357,8 @@ class Registry:
             if record is not None:
                 record = self._shown(record, reading)
         outcome = NotFound.code if record is None else audit.DONE
-        return record, audit.AuditEntry(action, by, outcome, identifier[:128])
+        named = identifier if record is not None else audit.named(identifier)
+        return record, audit.AuditEntry(action, by, outcome, named)
 
     def show(self, identifier: str, *, by: Actor, action: str = "read") -> Record:
         """Give a certificate with its present status and warnings. Raises: NotFound."""

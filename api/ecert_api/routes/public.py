@@ -185,7 +185,7 @@ async def verify(
     return Response(
         orjson.dumps(report.to_json()),
         200,
-        {**OPEN, "Cache-Control": "no-store"},
+        {"Cache-Control": "no-store"},
         "application/json",
     )
 
