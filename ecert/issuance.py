@@ -448,7 +448,7 @@ def _make(desk: Desk, work: _Work, now: datetime) -> None:
     work.salt = desk.randomness(SALT_BYTES)
     work.record = Record(
         id=certificate.id,
-        body=certificate_json(certificate, order.kind.name),
+        raw=to_json(certificate_json(certificate, order.kind.name)),
         issuer=certificate.issuer_code,
         slug=order.kind.slug,
         status=effective_status(Status.VALID, seconds[1], now.timestamp()),
@@ -583,14 +583,14 @@ def _row(desk: Desk, work: _Work) -> NewCertificate:
         "exp": record.exp,
         "created_at": int(record.since.timestamp()),
         "changes": 0,
-        "supersedes": record.body["supersedes"],
+        "supersedes": None if work.previous is None else work.previous.id,
         "superseded_by": None,
         "status_list": record.status_list,
         "status_index": record.status_index,
         "log_index": record.log_index,
         "salt": work.salt,
         "digest": record.digest,
-        "body": to_json(dict(record.body)),
+        "body": record.raw,
         "credential": record.credential,
         "seal": record.seal,
     }

@@ -10,7 +10,7 @@ from enum import StrEnum
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from ecert._encoding import rfc3339
+from ecert._encoding import parse_signed_json, rfc3339, to_json
 from ecert.errors import InputError, TransitionRefused
 
 DEFAULT_ZONE = "Asia/Shanghai"
@@ -252,12 +252,12 @@ class Certificate:
 class Record:
     """A stored certificate: what was signed, and what has happened to it since.
 
-    ``body`` is the signed part in the ``certificate`` shape; ``status`` is the effective one at
-    the moment of reading; ``nbf`` and ``exp`` are Unix seconds.
+    ``raw`` is the signed part in the ``certificate`` shape, compact JSON; ``status`` is the
+    effective one at the moment of reading; ``nbf`` and ``exp`` are Unix seconds.
     """
 
     id: str
-    body: Mapping[str, Any]
+    raw: bytes
     issuer: str
     slug: str
     status: Status
@@ -274,10 +274,26 @@ class Record:
     seal: str
     warnings: tuple[Mapping[str, Any], ...] = ()
 
+    @property
+    def body(self) -> Mapping[str, Any]:
+        """The signed part in the ``certificate`` shape."""
+        return parse_signed_json(self.raw)
+
+    @property
+    def has_foundations(self) -> bool:
+        """Tell whether it rests on others, without reading all of it."""
+        return b'"rests_on":[]' not in self.raw
+
     def to_json(self) -> dict[str, Any]:
         """Give the ``certificate`` shape of the command line and the HTTP interface."""
+        return {**self.body, **self._life()}
+
+    def to_json_bytes(self) -> bytes:
+        """Write the same as JSON, without taking the signed part apart."""
+        return self.raw[:-1] + b"," + to_json(self._life())[1:]
+
+    def _life(self) -> dict[str, Any]:
         return {
-            **self.body,
             "status": self.status.value,
             "superseded_by": self.superseded_by,
             "warnings": list(self.warnings),

@@ -40,14 +40,21 @@ class Service:
         self.registry = registry
         self.tokens = Tokens(registry)
         self.writer = ThreadPoolExecutor(1, "ecert-writer")
-        self.audit: Batch[AuditEntry, None] = Batch(self._write_audit, self.writer, most=1024)
         self.issues: Batch[IssueRequest, Issued | EcertError] = Batch(
             registry.issue_many, self.writer, most=MAX_BATCH
         )
+        self.audit: Batch[AuditEntry, None] = Batch(
+            self._write_audit, self.writer, most=256, is_direct=self._may_write_at_once
+        )
+        self._writing = 0
         self.running: set[tuple[str, bytes]] = set()  # keyed requests in flight on this node
         self.fork: str | None = None  # why the log does not sign, if it does not
         self._verifier: Verifier | None = None
         self._is_local = registry.store.backend == "sqlite"
+
+    def _may_write_at_once(self) -> bool:
+        """Tell whether the event loop may commit itself: never while the writer holds the lock."""
+        return self._is_local and not self._writing and not self.issues.is_running
 
     def _write_audit(self, entries: Sequence[AuditEntry]) -> list[None]:
         self.registry.write_audit(entries)
@@ -62,7 +69,11 @@ class Service:
     async def write(self, work: Callable[..., T], *arguments: Any) -> T:
         """Run a write on the writer's thread."""
         loop = asyncio.get_running_loop()
-        return await loop.run_in_executor(self.writer, lambda: work(*arguments))
+        self._writing += 1
+        try:
+            return await loop.run_in_executor(self.writer, lambda: work(*arguments))
+        finally:
+            self._writing -= 1
 
     async def look_up(self, identifier: str, by: Actor, action: str) -> Record:
         """Find a certificate; its audit row is durable before this returns. Raises: NotFound."""

@@ -372,7 +372,7 @@ class Registry:
         """Compute what is shown: the effective status, and warnings about what it rests on."""
         now = self.clock().timestamp()
         status = effective_status(record.status, record.exp, now)
-        rests_on = record.body["rests_on"]
+        rests_on = record.body["rests_on"] if record.has_foundations else ()
         warnings: tuple[Mapping[str, Any], ...] = ()
         if rests_on and reading is not None:
             warnings = _fallen(rests_on, reading, now)

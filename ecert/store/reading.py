@@ -384,7 +384,7 @@ def _client(row: Row[Any]) -> ClientRow:
 def _record(row: Any) -> Record:
     return Record(
         id=row.id,
-        body=orjson.loads(row.body),
+        raw=row.body,
         issuer=row.issuer,
         slug=row.slug,
         status=Status(row.status),

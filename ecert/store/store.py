@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TypeVar
@@ -29,6 +30,8 @@ class Store:
         self._engine = open_engine(url)
         self._writer = writer(self._engine)
         self._reader = reader(self._engine)
+        self._local = threading.local()
+        self._kept: list[Reading] = []
 
     @property
     def backend(self) -> str:
@@ -48,8 +51,20 @@ class Store:
     @contextmanager
     def reading(self) -> Iterator[Reading]:
         """Read; every statement sees what is committed at that moment."""
-        with _translated(), self._reader.connect() as connection:
-            yield Reading(connection)
+        with _translated():
+            if self.backend == "sqlite":
+                yield self._own_reading()
+                return
+            with self._reader.connect() as connection:
+                yield Reading(connection)
+
+    def _own_reading(self) -> Reading:
+        """Give this thread's connection, kept open: opening one costs as much as a query."""
+        found: Reading | None = getattr(self._local, "reading", None)
+        if found is None:
+            found = self._local.reading = Reading(self._reader.connect())
+            self._kept.append(found)
+        return found
 
     @contextmanager
     def snapshot(self) -> Iterator[Reading]:
@@ -89,6 +104,10 @@ class Store:
 
     def close(self) -> None:
         """Give back all connections."""
+        for reading in self._kept:
+            reading.connection.close()
+        self._kept.clear()
+        self._local = threading.local()
         self._engine.dispose()
 
 

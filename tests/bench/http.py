@@ -20,7 +20,7 @@ import orjson
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
-from ecert.config import Plan, Surroundings, init_registry
+from ecert.config import TRIAL_AGENCY, Plan, Surroundings, init_registry
 from ecert.demo import grounds
 from ecert.keys import make_signer, public_jwk
 from ecert.model import Actor
@@ -49,7 +49,11 @@ def measure(say: Callable[[str], None]) -> dict[str, float]:
         folder = Path(name)
         port = _free_port()
         around = Surroundings(state=folder / "state")
-        registry = init_registry(folder / "home", Plan(f"http://127.0.0.1:{port}"), around=around)
+        registry = init_registry(
+            folder / "home",
+            Plan(f"http://127.0.0.1:{port}", TRIAL_AGENCY, trial=True),
+            around=around,
+        )
         try:
             return _measure(say, folder, registry, port)
         finally:
@@ -59,31 +63,21 @@ def measure(say: Callable[[str], None]) -> dict[str, float]:
 def _measure(
     say: Callable[[str], None], folder: Path, registry: Registry, port: int
 ) -> dict[str, float]:
-    example = dict(registry.catalogue.newest(TYPE).example)
-    # Outside a trial only confirmed types issue, so the filing stands in for a permit.
-    del example
-    kind = "completion-acceptance-filing"
-    draft = dict(registry.catalogue.newest(kind).example)
-    agency = registry.agencies()
-    if not agency:
-        from ecert.model import Agency
-
-        registry.add_agency(Agency("11440114MA00000928", "演示局", "440114"), by=Actor("bench"))
-    record = registry.issue(kind, draft, by=Actor("bench")).record
+    draft = dict(registry.catalogue.newest(TYPE).example)
+    record = registry.issue(TYPE, draft, by=Actor("bench")).record
     body = record.to_json()
     rates = {}
-    with _server(
-        folder, "bare:app", {"PYTHONPATH": str(_write_bare(folder, body))}, _free_port()
-    ) as base:
+    bare = _uvicorn("bare:app", port=_free_port())
+    with _server(bare, {"PYTHONPATH": str(_write_bare(folder, body))}) as base:
         rates["bare"] = _load(say, "bare Starlette JSON", base + "/x", {})
     with _usual(folder, body) as (base, headers):
         rates["usual"] = _load(say, "usual build", base, headers)
-    environment = {"ECERT_HOME": str(folder / "home"), "ECERT_STATE_DIR": str(folder / "state")}
-    with _server(folder, "ecert_api.server:make", environment, port, factory=True) as base:
-        headers = {"Authorization": f"Bearer {_token(registry, base, kind)}", **grounds()}
-        rates["ecert"] = _load(
-            say, "ecert audited fetch", f"{base}/v1/certificates/{record.id}", headers
-        )
+    serve = [sys.executable, "-m", "ecert", "--home", str(folder / "home"), "serve"]
+    command = [*serve, "--port", str(port)]
+    with _server(command, {"ECERT_STATE_DIR": str(folder / "state")}) as base:
+        headers = {"Authorization": f"Bearer {_token(registry, base)}", **grounds()}
+        address = f"{base}/v1/certificates/{record.id}"
+        rates["ecert"] = _load(say, "ecert audited fetch", address, headers)
     reads = sum(row["action"] == "read" for row in _audit(registry))
     say(f"audit rows written by the load: {reads}")
     return {
@@ -110,17 +104,18 @@ def _write_bare(folder: Path, body: object) -> Path:
     return folder
 
 
+def _uvicorn(app: str, *, port: int) -> list[str]:
+    command = [sys.executable, "-m", "uvicorn", app, "--log-level", "error", "--no-access-log"]
+    return [*command, "--no-proxy-headers", "--port", str(port)]
+
+
 @contextmanager
-def _server(
-    folder: Path, app: str, environment: Mapping[str, str], port: int, *, factory: bool = False
-) -> Iterator[str]:
-    """Run one server process until the measurement is over."""
-    command = [sys.executable, "-m", "uvicorn", app, "--port", str(port), "--log-level", "error"]
-    command += ["--no-access-log", *(["--factory"] if factory else [])]
+def _server(command: list[str], environment: Mapping[str, str]) -> Iterator[str]:
+    """Run one server process until the measurement is over; the last word is its port."""
     with subprocess.Popen(command, env={**os.environ, **environment}) as process:
         try:
-            _await(port)
-            yield f"http://127.0.0.1:{port}"
+            _await(int(command[-1]))
+            yield f"http://127.0.0.1:{command[-1]}"
         finally:
             process.terminate()
             process.wait()
@@ -153,16 +148,16 @@ def _usual(folder: Path, body: Mapping[str, object]) -> Iterator[tuple[str, dict
     )
     token = jwt.encode({"sub": "bench", "aud": "usual", "exp": time.time() + 600}, key, "ES256")
     headers = {"Authorization": f"Bearer {token}", "X-Purpose": "x", "X-Operator": "y"}
-    with _server(folder, "tests.bench.usual_build:app", environment, _free_port()) as base:
+    with _server(_uvicorn("tests.bench.usual_build:app", port=_free_port()), environment) as base:
         yield f"{base}/certificates/x", headers
 
 
-def _token(registry: Registry, base: str, kind: str) -> str:
+def _token(registry: Registry, base: str) -> str:
     signer = make_signer()
     client = registry.add_client(
         "bench",
         agency=registry.agencies()[0].code,
-        scopes=[f"certificates:read:{kind}"],
+        scopes=[f"certificates:read:{TYPE}"],
         jwk=public_jwk(signer.public_key),
         by=Actor("bench"),
     )

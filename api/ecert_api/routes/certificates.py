@@ -99,7 +99,7 @@ async def fetch(request: Request) -> Response:
     if kind == CREDENTIAL:
         headers = {"Cache-Control": "no-store"}
         return Response(record.credential, 200, headers, CREDENTIAL)
-    return answer(record.to_json())
+    return Response(record.to_json_bytes(), 200, {"Cache-Control": "no-store"}, JSON)
 
 
 @finding.post(  # a router of its own: before {identifier}, which would take its address
