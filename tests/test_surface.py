@@ -11,6 +11,7 @@ import pytest
 import ecert
 from ecert import errors
 from ecert.errors import EcertError
+from ecert.verification import REASONS
 from ecert_api.problems import PROBLEMS
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -50,3 +51,9 @@ def test_every_error_is_in_the_tree_the_problem_table_and_the_docs(one: type[Ece
     assert one in PROBLEMS
     reference = (ROOT / "docs" / "reference" / "errors.md").read_text("utf-8")
     assert f"`{one.code}`" in reference
+
+
+def test_every_reason_of_a_verification_is_documented() -> None:
+    reference = (ROOT / "docs" / "reference" / "reasons.md").read_text("utf-8")
+    for code, (outcome, zh, en) in REASONS.items():
+        assert f"| `{code}` | {outcome} | {zh} | {en} |" in reference

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Annotated
 
 import typer
@@ -50,124 +51,58 @@ def _basis(reason: str, basis: str, operator: str | None) -> Basis:
     return Basis(reason, basis, operator or system_user())
 
 
-@app.command()
-def suspend(
-    identifier: Identifier,
-    reason: Reason,
-    basis: BasisDocument,
-    operator: Operator = None,
-    as_json: Json = False,
-) -> None:
-    """Suspend a certificate 暂扣.
-
-    Example: `ecert suspend ID --reason 停工整改 --basis 穗建停〔2026〕3号`
-    """
-    _operate(Operation.SUSPEND, identifier, _basis(reason, basis, operator), as_json)
-
-
-@app.command()
-def resume(
-    identifier: Identifier,
-    reason: Reason,
-    basis: BasisDocument,
-    operator: Operator = None,
-    as_json: Json = False,
-) -> None:
-    """Give a suspended certificate back 恢复.
-
-    Example: `ecert resume ID --reason 整改合格 --basis 穗建复〔2026〕3号`
-    """
-    _operate(Operation.RESUME, identifier, _basis(reason, basis, operator), as_json)
+_ACTS = {  # operation: what it does, and an example's reason and basis
+    Operation.SUSPEND: ("Suspend a certificate 暂扣.", "停工整改", "穗建停〔2026〕3号"),
+    Operation.RESUME: ("Give a suspended certificate back 恢复.", "整改合格", "穗建复〔2026〕3号"),
+    Operation.CANCEL: ("End a certificate formally 注销.", "企业申请注销", "注销申请"),
+    Operation.WITHDRAW: (
+        "Withdraw a certificate that should not have been granted 撤销.",
+        "申请材料虚假",
+        "穗规划资源撤〔2026〕1号",
+    ),
+    Operation.REVOKE: ("Revoke a certificate as a penalty 吊销.", "严重违法", "穗建罚〔2026〕7号"),
+}
+_SUCCESSIONS = {
+    Operation.CHANGE: (
+        "Change a certificate 变更: the next version is issued and this one superseded, at once.",
+        "设计变更",
+        "变更批复",
+    ),
+    Operation.RENEW: ("Renew a certificate 延续, also an expired one.", "延续", "延续批复"),
+    Operation.REPLACE: ("Replace a lost or damaged certificate 补发.", "遗失", "遗失声明"),
+}
 
 
-@app.command()
-def cancel(
-    identifier: Identifier,
-    reason: Reason,
-    basis: BasisDocument,
-    operator: Operator = None,
-    as_json: Json = False,
-) -> None:
-    """End a certificate formally 注销.
+def _acting(operation: Operation) -> Callable[..., None]:
+    def verb(
+        identifier: Identifier,
+        reason: Reason,
+        basis: BasisDocument,
+        operator: Operator = None,
+        as_json: Json = False,
+    ) -> None:
+        _operate(operation, identifier, _basis(reason, basis, operator), as_json)
 
-    Example: `ecert cancel ID --reason 企业申请注销 --basis 注销申请`
-    """
-    _operate(Operation.CANCEL, identifier, _basis(reason, basis, operator), as_json)
+    return verb
 
 
-@app.command()
-def withdraw(
-    identifier: Identifier,
-    reason: Reason,
-    basis: BasisDocument,
-    operator: Operator = None,
-    as_json: Json = False,
-) -> None:
-    """Withdraw a certificate that should not have been granted 撤销.
+def _succeeding(operation: Operation) -> Callable[..., None]:
+    def verb(
+        identifier: Identifier,
+        draft: DraftFile,
+        reason: Reason,
+        basis: BasisDocument,
+        operator: Operator = None,
+        as_json: Json = False,
+    ) -> None:
+        _succeed(operation, identifier, draft, _basis(reason, basis, operator), as_json)
 
-    Example: `ecert withdraw ID --reason 申请材料虚假 --basis 穗规划资源撤〔2026〕1号`
-    """
-    _operate(Operation.WITHDRAW, identifier, _basis(reason, basis, operator), as_json)
-
-
-@app.command()
-def revoke(
-    identifier: Identifier,
-    reason: Reason,
-    basis: BasisDocument,
-    operator: Operator = None,
-    as_json: Json = False,
-) -> None:
-    """Revoke a certificate as a penalty 吊销.
-
-    Example: `ecert revoke ID --reason 严重违法 --basis 穗建罚〔2026〕7号`
-    """
-    _operate(Operation.REVOKE, identifier, _basis(reason, basis, operator), as_json)
+    return verb
 
 
-@app.command()
-def change(
-    identifier: Identifier,
-    draft: DraftFile,
-    reason: Reason,
-    basis: BasisDocument,
-    operator: Operator = None,
-    as_json: Json = False,
-) -> None:
-    """Change a certificate 变更: the next version is issued and this one superseded, at once.
-
-    Example: `ecert change ID draft.json --reason 设计变更 --basis 变更批复`
-    """
-    _succeed(Operation.CHANGE, identifier, draft, _basis(reason, basis, operator), as_json)
-
-
-@app.command()
-def renew(
-    identifier: Identifier,
-    draft: DraftFile,
-    reason: Reason,
-    basis: BasisDocument,
-    operator: Operator = None,
-    as_json: Json = False,
-) -> None:
-    """Renew a certificate 延续, also an expired one.
-
-    Example: `ecert renew ID draft.json --reason 延续 --basis 延续批复`
-    """
-    _succeed(Operation.RENEW, identifier, draft, _basis(reason, basis, operator), as_json)
-
-
-@app.command()
-def replace(
-    identifier: Identifier,
-    draft: DraftFile,
-    reason: Reason,
-    basis: BasisDocument,
-    operator: Operator = None,
-    as_json: Json = False,
-) -> None:
-    """Replace a lost or damaged certificate 补发.
-
-    Example: `ecert replace ID draft.json --reason 遗失 --basis 遗失声明`
-    """
-    _succeed(Operation.REPLACE, identifier, draft, _basis(reason, basis, operator), as_json)
+for _operation, (_words, _reason, _document) in _ACTS.items():
+    _example = f"Example: `ecert {_operation} ID --reason {_reason} --basis {_document}`"
+    app.command(_operation.value, help=f"{_words}\n\n{_example}")(_acting(_operation))
+for _operation, (_words, _reason, _document) in _SUCCESSIONS.items():
+    _example = f"Example: `ecert {_operation} ID draft.json --reason {_reason} --basis {_document}`"
+    app.command(_operation.value, help=f"{_words}\n\n{_example}")(_succeeding(_operation))

@@ -1,0 +1,179 @@
+"""The checks of an order, each under its lock, in the lock order of the design."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import datetime
+
+from ecert.catalogue import CertificateType
+from ecert.errors import (
+    AlreadyExists,
+    DraftError,
+    FieldError,
+    IdempotencyMismatch,
+    NotFound,
+    NotInForce,
+    TypeChanged,
+    TypeNotIssuable,
+)
+from ecert.ids import parse_identifier
+from ecert.issuance.order import (
+    Desk,
+    Order,
+    Work,
+    each,
+)
+from ecert.model import (
+    Actor,
+    Status,
+    check_transition,
+    civil_date,
+    effective_status,
+)
+from ecert.status import shuffle
+from ecert.store import IMPORT, Transaction
+
+IDEMPOTENCY_SECONDS = 24 * 3600
+
+
+def replay(tx: Transaction, _desk: Desk, works: list[Work], now: datetime) -> None:
+    """Find orders that were carried out before under the same Idempotency-Key."""
+    since = int(now.timestamp()) - IDEMPOTENCY_SECONDS
+    seen: dict[tuple[str, str, bytes], Work] = {}
+
+    def check(work: Work) -> None:
+        key = work.order.idempotency
+        if key is None:
+            return
+        if (key.client, key.route, key.key_digest) in seen:
+            raise IdempotencyMismatch("the same Idempotency-Key came twice at once; ask again")
+        seen[key.client, key.route, key.key_digest] = work
+        earliest = 0 if key.client == IMPORT else since
+        found = tx.replayed(key.client, key.route, key.key_digest, earliest)
+        if found is None:
+            return
+        if found[0] != key.body_digest:
+            raise IdempotencyMismatch("this Idempotency-Key was used with another body")
+        record = tx.record(found[1])
+        if record is None:
+            raise NotFound("what this Idempotency-Key led to was erased")
+        work.record = replace(record, warnings=work.order.draft.warnings)
+        work.is_replay = True
+
+    each(check, works)
+
+
+def check_order(tx: Transaction, desk: Desk, works: list[Work], now: datetime) -> None:
+    """Check what depends on the registry: the type's state and code, and the issue date."""
+    used: set[tuple[str, int]] = set()
+    brought: set[str] = set()
+
+    def check(work: Work) -> None:
+        kind = work.order.kind
+        if kind.state != "published":
+            raise TypeNotIssuable(f"{kind.slug} v{kind.version} is {kind.state}, not published")
+        if not kind.is_confirmed and not desk.allow_provisional:
+            raise TypeNotIssuable(
+                f"the type code of {kind.slug} is provisional; set allow_provisional, or put the "
+                "confirmed code into the type's folder"
+            )
+        if work.issued_on > civil_date(now, work.order.agency.time_zone):
+            fault = FieldError(
+                "/issued_on", "future", "签发日期不得晚于今天", "this is in the future"
+            )
+            raise DraftError("the issue date lies in the future", errors=[fault])
+        _check_identifier(tx, work.order, brought)
+        if (kind.slug, kind.version) not in used:
+            _use_type(tx, desk, kind, now)
+            used.add((kind.slug, kind.version))
+
+    each(check, works)
+
+
+def _check_identifier(tx: Transaction, order: Order, brought: set[str]) -> None:
+    """Check an identifier that is brought: it names this type and agency, and is new."""
+    identifier = order.identifier
+    if identifier is None:
+        return
+    if not order.kind.is_code(identifier.type_code) or identifier.issuer_code != order.agency.code:
+        zh, en = "证照标识与类型或机构不符", "the identifier names another type or issuer"
+        raise DraftError(en, errors=[FieldError("/id", "identifier_kept", zh, en)])
+    if str(identifier) in brought or tx.record(str(identifier)) is not None:
+        raise AlreadyExists("a certificate with this identifier is there already")
+    brought.add(str(identifier))
+
+
+def _use_type(tx: Transaction, desk: Desk, kind: CertificateType, now: datetime) -> None:
+    digest = tx.type_digest(kind.slug, kind.version)
+    if digest is None:
+        metadata = kind.metadata(desk.base)
+        tx.add_type(kind.slug, kind.version, kind.digest, metadata, int(now.timestamp()))
+    elif digest != kind.digest:
+        raise TypeChanged(
+            f"{kind.slug} v{kind.version} was edited after it was used; add v{kind.version + 1}"
+        )
+
+
+def check_foundations(tx: Transaction, _desk: Desk, works: list[Work], now: datetime) -> None:
+    """Lock what the new certificates rest on, and require it to be in force."""
+    wanted = {foundation for work in works for foundation in work.order.draft.rests_on}
+    locked = tx.lock_statuses(wanted) if wanted else {}
+
+    def check(work: Work) -> None:
+        for place, foundation in enumerate(work.order.draft.rests_on):
+            found = locked.get(foundation)
+            if found is None or not _may_see(work.order.by, found[0], foundation):
+                raise _refused_foundation(
+                    place, "unknown", "没有这个证照", "there is no such certificate"
+                )
+            slug, stored, exp = found
+            if slug not in work.order.kind.may_rest_on:
+                zh, en = "该证照不得以此类证照为依据", f"this type may not rest on {slug}"
+                raise _refused_foundation(place, "rests_on_type", zh, en)
+            status = effective_status(stored, exp, now.timestamp())
+            if status is not Status.VALID:
+                zh, en = "所依据的证照已不在有效状态", f"what it rests on is {status.value}"
+                raise _refused_foundation(place, "not_in_force", zh, en)
+
+    each(check, works)
+
+
+def _may_see(by: Actor, slug: str, identifier: str) -> bool:
+    """Tell whether the actor may know of a certificate: what may not be seen reads as unknown."""
+    if by.scopes is None or by.may(f"certificates:read:{slug}"):
+        return True
+    return by.agency is not None and parse_identifier(identifier).issuer_code == by.agency
+
+
+def _refused_foundation(place: int, rule: str, zh: str, en: str) -> NotInForce:
+    fault = FieldError(f"/rests_on/{place}", rule, zh, en)
+    return NotInForce(f"rests_on: {en}", errors=[fault])
+
+
+def take_over(tx: Transaction, _desk: Desk, works: list[Work], now: datetime) -> None:
+    """Lock the certificates that are changed, renewed or replaced, and check that they may be."""
+
+    def check(work: Work) -> None:
+        succession, draft = work.order.succession, work.order.draft
+        if succession is None:
+            return
+        previous = tx.lock_record(succession.previous)
+        if previous is None or previous.issuer != work.order.agency.code:
+            raise NotFound("there is no such certificate")
+        status = effective_status(previous.status, previous.exp, now.timestamp())
+        check_transition(succession.operation, status, previous.superseded_by)
+        if draft.number not in {None, previous.body["number"]}:
+            fault = FieldError(
+                "/number", "number_kept", "变更不改编号", "the next version keeps the number"
+            )
+            raise DraftError("the next version keeps its number", errors=[fault])
+        work.previous, work.number = previous, previous.body["number"]
+        work.local_number = draft.local_number or previous.body["local_number"]
+
+    each(check, works)
+
+
+def take_places(tx: Transaction, desk: Desk, works: list[Work], _now: datetime) -> None:
+    """Give every new certificate a place in a status list that cannot be guessed."""
+    for work, (number, place) in zip(works, tx.take_status_places(len(works)), strict=True):
+        work.place = number, shuffle(place, desk.status_key, number)

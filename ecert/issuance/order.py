@@ -1,0 +1,137 @@
+"""What is asked for: an order, what the desk needs to carry it out, and what comes of it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from datetime import date, datetime
+from typing import Any
+
+from ecert._encoding import Clock, Randomness
+from ecert.catalogue import CertificateType
+from ecert.errors import (
+    EcertError,
+)
+from ecert.ids import Identifier
+from ecert.keys import SigningKey
+from ecert.model import (
+    Actor,
+    Agency,
+    Basis,
+    Draft,
+    Operation,
+    Record,
+    civil_date,
+)
+from ecert.store import Store
+
+
+@dataclass(frozen=True, slots=True)
+class Idempotency:
+    """A client's Idempotency-Key: kept as digests, in the same transaction as the issue.
+
+    What was imported is kept for ever, so that an import can be restarted at any time.
+    """
+
+    client: str
+    route: str
+    key_digest: bytes
+    body_digest: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Succession:
+    """Which certificate the new one takes over from, by which operation, and why."""
+
+    previous: str
+    operation: Operation
+    basis: Basis
+
+
+@dataclass(frozen=True, slots=True)
+class Order:
+    """One certificate to issue: a draft that was checked, for an agency, by somebody."""
+
+    kind: CertificateType
+    draft: Draft
+    agency: Agency
+    by: Actor
+    idempotency: Idempotency | None = None
+    succession: Succession | None = None
+    identifier: Identifier | None = None  # brought by an import of older certificates
+
+
+@dataclass(frozen=True, slots=True)
+class Issued:
+    """A certificate that was issued, or found again under the same Idempotency-Key."""
+
+    record: Record
+    is_replay: bool = False
+
+    def to_json(self) -> dict[str, Any]:
+        """Give the ``issued`` shape: the certificate, its credential and its seal."""
+        return {
+            **self.record.to_json(),
+            "credential": self.record.credential,
+            "seal": self.record.seal,
+        }
+
+
+@dataclass(frozen=True)
+class Desk:
+    """What issuing needs besides the draft 签发台: the registry's address, keys, clock, randomness.
+
+    ``agency_key`` gives an agency's signing key, ``holder_hmac`` hides a holder's code, and
+    ``status_key`` makes status indexes unpredictable.
+    """
+
+    store: Store
+    base: str
+    defining_body: str
+    allow_provisional: bool
+    agency_key: Callable[[str], SigningKey]
+    holder_hmac: Callable[[str], bytes]
+    status_key: bytes
+    clock: Clock
+    randomness: Randomness
+
+    def status_uri(self, number: int) -> str:
+        """Give the address of a status list."""
+        return f"{self.base}/status/{number}"
+
+
+@dataclass
+class Work:
+    """One order on its way through the transaction."""
+
+    order: Order
+    issued_on: date
+    previous: Record | None = None
+    number: str = ""
+    local_number: str | None = None
+    place: tuple[int, int] = (0, 0)
+    salt: bytes = b""
+    record: Record | None = None
+    statement: tuple[str, bytes] | None = None  # token, salt
+    error: EcertError | None = None
+    is_replay: bool = False
+
+
+def issued_on_of(order: Order, now: datetime) -> date:
+    """Give the issue date: the draft's, or today in the agency's time zone."""
+    return order.draft.issued_on or civil_date(now, order.agency.time_zone)
+
+
+def made(work: Work) -> Record:
+    """Give the record of a work that was carried out."""
+    assert work.record is not None  # noqa: S101 - make or replay ran before
+    return work.record
+
+
+def each(check: Callable[[Work], None], works: Iterable[Work]) -> None:
+    """Run a check for each order; a refusal stays with its own order."""
+    for work in works:
+        try:
+            check(work)
+        except EcertError as error:
+            work.error = error

@@ -1,0 +1,163 @@
+"""Writing what was made: rows, audit trail and log, the log head locked last."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import datetime
+from typing import Any
+
+from ecert import audit, log
+from ecert._encoding import b64url, rfc3339
+from ecert.issuance.checks import IDEMPOTENCY_SECONDS
+from ecert.issuance.order import (
+    Desk,
+    Work,
+    made,
+)
+from ecert.model import (
+    Operation,
+    Status,
+)
+from ecert.receipt import SALT_BYTES, commitment, log_entry
+from ecert.statement import EVENTS, Statement, sign_statement
+from ecert.store import NewCertificate, Transaction
+
+
+def write(tx: Transaction, desk: Desk, works: list[Work], fresh: list[Work], now: datetime) -> None:
+    """Write everything; the audit head is locked before the log head, and that is the last lock."""
+    seconds = int(now.timestamp())
+    taking_over = [work for work in fresh if work.previous is not None]
+    for work in taking_over:
+        _supersede(tx, desk, work, seconds)
+    _keep_keys(tx, fresh, seconds)
+    audit.record(tx, [_audit_entry(work) for work in works], now=now, randomness=desk.randomness)
+    if not fresh:
+        return
+    time = rfc3339(now)
+    entries = [_entry(work, time) for work in fresh]
+    entries += [_supersede_entry(work, time) for work in taking_over]
+    first = log.append_entries(tx, entries)
+    for place, work in enumerate(fresh):
+        work.record = replace(made(work), log_index=first + place)
+    tx.add_certificates([_row(desk, work) for work in fresh])
+    for place, work in enumerate(taking_over):
+        tx.add_statement(_statement_row(work, first + len(fresh) + place, seconds))
+
+
+def _supersede(tx: Transaction, desk: Desk, work: Work, seconds: int) -> None:
+    """End the previous version in the same transaction, by a signed statement."""
+    succession, previous = work.order.succession, work.previous
+    assert succession is not None and previous is not None  # noqa: S101, PT018 - the caller looked
+    key = desk.agency_key(work.order.agency.code)
+    statement = Statement(
+        subject=previous.id,
+        operation=succession.operation,
+        status=Status.SUPERSEDED,
+        at=seconds,
+        basis=succession.basis,
+        credential_digest=b64url(previous.digest),
+        successor=made(work).id,
+    )
+    issuer = f"{desk.base}/agencies/{previous.issuer}"
+    token = sign_statement(statement, key.signer, issuer=issuer, chain=key.chain)
+    work.statement = token, desk.randomness(SALT_BYTES)
+    tx.put_status(previous.id, Status.SUPERSEDED, seconds, superseded_by=made(work).id)
+
+
+def _entry(work: Work, time: str) -> bytes:
+    record = made(work)
+    jwt = record.credential.partition("~")[0].encode("ascii")
+    return log_entry(
+        event=EVENTS[Operation.ISSUE],
+        time=time,
+        issuer=record.issuer,
+        kind=record.slug,
+        commitment=commitment(work.salt, jwt),
+    )
+
+
+def _supersede_entry(work: Work, time: str) -> bytes:
+    assert work.statement is not None and work.previous is not None  # noqa: S101, PT018 - signed before
+    token, salt = work.statement
+    return log_entry(
+        event=EVENTS[Operation.CHANGE],
+        time=time,
+        issuer=work.previous.issuer,
+        kind=work.previous.slug,
+        commitment=commitment(salt, token.encode("ascii")),
+        ref=work.previous.log_index,
+    )
+
+
+def _row(desk: Desk, work: Work) -> NewCertificate:
+    record, draft = made(work), work.order.draft
+    columns = {
+        "id": record.id,
+        "issuer": record.issuer,
+        "slug": record.slug,
+        "number": work.number,
+        "project_code": draft.project_code,
+        "status": Status.VALID.value,
+        "since": int(record.since.timestamp()),
+        "nbf": record.nbf,
+        "exp": record.exp,
+        "created_at": int(record.since.timestamp()),
+        "changes": 0,
+        "supersedes": None if work.previous is None else work.previous.id,
+        "superseded_by": None,
+        "status_list": record.status_list,
+        "status_index": record.status_index,
+        "log_index": record.log_index,
+        "salt": work.salt,
+        "digest": record.digest,
+        "body": record.raw,
+        "credential": record.credential,
+        "seal": record.seal,
+    }
+    hmacs = [desk.holder_hmac(holder.code) for holder in draft.holders]
+    return NewCertificate(columns, hmacs, draft.rests_on)
+
+
+def _statement_row(work: Work, log_index: int, seconds: int) -> dict[str, Any]:
+    succession, previous = work.order.succession, work.previous
+    assert succession is not None and previous is not None and work.statement is not None  # noqa: S101, PT018 - signed before
+    return {
+        "log_index": log_index,
+        "certificate": previous.id,
+        "operation": succession.operation.value,
+        "status": Status.SUPERSEDED.value,
+        "at": seconds,
+        "reason": succession.basis.reason,
+        "basis": succession.basis.basis,
+        "operator": succession.basis.operator,
+        "successor": made(work).id,
+        "salt": work.statement[1],
+        "token": work.statement[0],
+    }
+
+
+def _keep_keys(tx: Transaction, fresh: list[Work], seconds: int) -> None:
+    rows = [
+        {
+            "client": key.client,
+            "route": key.route,
+            "key_digest": key.key_digest,
+            "body_digest": key.body_digest,
+            "certificate": made(work).id,
+            "created_at": seconds,
+        }
+        for work in fresh
+        if (key := work.order.idempotency) is not None
+    ]
+    tx.keep_idempotency(rows, seconds - IDEMPOTENCY_SECONDS)
+
+
+def _audit_entry(work: Work) -> audit.AuditEntry:
+    succession = work.order.succession
+    operation = Operation.ISSUE if succession is None else succession.operation
+    outcome = audit.DONE if work.error is None else work.error.code
+    identifier = None if work.record is None else work.record.id
+    details = {"type": work.order.kind.slug, "agency": work.order.agency.code}
+    if work.is_replay:
+        details["replay"] = "true"
+    return audit.AuditEntry(operation.value, work.order.by, outcome, identifier, details)
