@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import json
+import logging
 import os
 import re
 import shutil
+import tempfile
 import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import platformdirs
-from pydantic import ValidationError
+from pydantic import ValidationError, model_validator
 from pydantic_settings import (
     BaseSettings,
     PydanticBaseSettingsSource,
@@ -21,12 +24,13 @@ from pydantic_settings import (
 
 from ecert._encoding import Clock, Randomness, utc_now
 from ecert.catalogue import built_in_root, load_catalogue
-from ecert.errors import HomeError, InputError, SettingFixed
+from ecert.errors import HomeError, IdentifierError, InputError, SettingFixed
 from ecert.ids import check_credit_code
 from ecert.keys import make_secret, open_secret, passphrase_from
+from ecert.keys.file import write_private
 from ecert.keys.passphrase import PLAIN, AskPassphrase
 from ecert.model import Actor, Agency
-from ecert.registry import Registry
+from ecert.registry import Registry, check_agency
 from ecert.store import Store
 
 SETTINGS = "settings.toml"
@@ -34,6 +38,7 @@ TRIAL_URL = "http://127.0.0.1:8000"
 TRIAL_AGENCY = Agency(
     "11440114MA00000915", "花都区示范审批局（虚构）", "440114", short_name="穗花示范"
 )
+_LOG = logging.getLogger("ecert")
 _URL = re.compile(r"https?://[a-z0-9.-]+(:[0-9]{1,5})?")
 _LOOPBACK = re.compile(r"http://(localhost|127\.0\.0\.1)(:[0-9]{1,5})?")
 
@@ -54,6 +59,18 @@ class Settings(BaseSettings):
     defining_body: str = ""
     database: str = "sqlite:///ecert.db"
     state_dir: Path | None = None
+
+    @model_validator(mode="after")
+    def check(self) -> Self:
+        """Refuse what could be signed into certificates and never be put right again."""
+        if not is_base_url(self.base_url):
+            raise ValueError("base_url: https://HOST in lower case, without a path")
+        host = self.base_url.partition("://")[2]
+        if not re.fullmatch(re.escape(host) + r"/log(-[0-9a-z]+)?", self.origin):
+            raise ValueError(f"origin: {host}/log, or that with a suffix after a hyphen")
+        if self.defining_body:
+            check_credit_code(self.defining_body)
+        return self
 
     @classmethod
     def settings_customise_sources(
@@ -95,6 +112,8 @@ def load_settings(home: Path) -> Settings:
         raise HomeError(f"{path} is not TOML: {error}") from error
     try:
         return Settings(**values)
+    except IdentifierError as error:
+        raise HomeError(f"{path}: defining_body: {error.message}") from error
     except ValidationError as error:
         first = error.errors()[0]
         place = ".".join(map(str, first["loc"]))
@@ -111,7 +130,9 @@ def open_registry(
     place = default_home() if home is None else Path(home)
     settings = load_settings(place)
     outside = _with_passphrase(around or Surroundings())
-    store = Store(_database(settings.database, place))
+    address = _database(settings.database, place)
+    _check_there(address)
+    store = Store(address)
     store.check_set_up()
     _check_fixed(store, settings)
     return _registry(place, settings, store, open_secret(place, outside.ask), outside)
@@ -132,16 +153,30 @@ def _database(address: str, home: Path) -> str:
     return f"{prefix}{(home / path).resolve()}"
 
 
+def _check_there(address: str) -> None:
+    """Refuse to make an empty database where one is missing. Raises: HomeError."""
+    path = Path(address.removeprefix("sqlite:///"))
+    if address.startswith("sqlite:///") and not path.is_file():
+        raise HomeError(f"the database {path.name} is missing; restore it (docs/how-to/restore.md)")
+
+
 def _check_fixed(store: Store, settings: Settings) -> None:
-    """Refuse settings that contradict what was signed already."""
+    """Refuse settings that contradict what was signed; take them over before the first issue."""
+    wanted = {name: getattr(settings, name) for name in ("base_url", "origin")}
     with store.reading() as reading:
-        for name in ("base_url", "origin"):
-            kept = reading.setting(name)
-            if kept is not None and kept != getattr(settings, name) and reading.has_certificates():
-                raise SettingFixed(
-                    f"{name} may not change after the first issue: it is inside every signed "
-                    f"certificate as {kept}"
-                )
+        kept = {name: reading.setting(name) for name in wanted}
+        has_certificates = reading.has_certificates()
+    for name in (name for name in wanted if kept[name] != wanted[name]):
+        if has_certificates:
+            raise SettingFixed(
+                f"{name} may not change after the first issue: it is inside every signed "
+                f"certificate as {kept[name]}"
+            )
+        _put(store, name, wanted[name])
+
+
+def _put(store: Store, name: str, value: str) -> None:
+    store.write(lambda tx: tx.put_setting(name, value))
 
 
 def _registry(
@@ -154,7 +189,7 @@ def _registry(
         base=settings.base_url,
         origin=settings.origin,
         secret=secret,
-        catalogue=load_catalogue(built_in_root(), home / "types"),
+        catalogue=load_catalogue(built_in_root(), home / "types", reports=_LOG.warning),
         state=state,
         is_trial=settings.trial,
         allow_provisional=settings.allow_provisional,
@@ -192,9 +227,8 @@ def init_registry(
     outside = _with_passphrase(around or Surroundings())
     settings = _settings_of(wish, outside)
     _check_free(place)
-    fresh = place.with_name(place.name + ".new")
-    shutil.rmtree(fresh, ignore_errors=True)
-    fresh.mkdir(mode=0o700, parents=True)
+    place.parent.mkdir(parents=True, exist_ok=True)
+    fresh = Path(tempfile.mkdtemp(prefix=f".{place.name}-", dir=place.parent))
     try:
         _fill(fresh, settings, wish, outside)
     except BaseException:
@@ -224,7 +258,7 @@ def _settings_of(plan: Plan, around: Surroundings) -> Settings:
 
 def _first_agency(plan: Plan) -> Agency | None:
     if plan.agency is not None:
-        check_credit_code(plan.agency.code)
+        check_agency(plan.agency)
         return plan.agency
     return TRIAL_AGENCY if plan.url is None else None
 
@@ -249,19 +283,17 @@ def _check_free(home: Path) -> None:
 def _fill(home: Path, settings: Settings, plan: Plan, around: Surroundings) -> None:
     secret = make_secret(home, around.ask, around.randomness)
     (home / "types").mkdir()
-    store = Store(_database(settings.database, home))
+    address = _database(settings.database, home)
+    if address.startswith("sqlite:///"):
+        Path(address.removeprefix("sqlite:///")).touch(mode=0o600)
+    store = Store(address)
     store.set_up()
     with store.reading() as reading:
         if reading.setting("base_url") is not None:
             raise HomeError("this database holds a registry already; nothing was changed")
-    (home / SETTINGS).write_text(_toml(settings), "utf-8")
+    write_private(home / SETTINGS, _toml(settings).encode())  # it may hold a database's password
     registry = _registry(home, settings, store, secret, around)
-    store.write(lambda tx: tx.put_setting("base_url", settings.base_url))
-    store.write(lambda tx: tx.put_setting("origin", settings.origin))
-    registry.keys.set_up()
-    agency = _first_agency(plan)
-    if agency is not None:
-        registry.add_agency(agency, by=Actor("ecert init"))
+    registry.set_up(_first_agency(plan), by=Actor("ecert init"))
     registry.close()
 
 
@@ -269,7 +301,7 @@ def _toml(settings: Settings) -> str:
     """Write the settings with a word on each."""
 
     def quote(value: Any) -> str:
-        return f'"{value}"' if isinstance(value, str) else str(value).lower()
+        return json.dumps(value, ensure_ascii=False)  # strings and booleans are TOML too
 
     notes = {
         "base_url": "the registry's address; fixed after the first issue",

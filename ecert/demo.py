@@ -54,23 +54,29 @@ WORKS = "construction-works-planning-permit"
 _TIMEOUT = 10.0
 
 
-def run(*, keeps_serving: bool) -> None:
-    """Tell the story; with ``keeps_serving`` the service stays until it is interrupted."""
-    words = Console(highlight=False, soft_wrap=True)
+def run(*, keeps_serving: bool, as_json: bool = False) -> None:
+    """Tell the story; with ``keeps_serving`` the service stays until it is interrupted.
+
+    With ``as_json`` the story goes to standard error, and what came of it to standard output.
+    """
+    words = Console(highlight=False, soft_wrap=True, stderr=as_json)
     folder = Path(tempfile.mkdtemp(prefix="ecert-demo-"))
     listening = _listen()
     address = f"http://127.0.0.1:{listening.getsockname()[1]}"
     plan = Plan(address, MARKET, trial=True)
     registry = init_registry(folder / "home", plan)
     with _serving(registry, listening) as server:
-        _tell(words, registry, folder)
+        verdicts = _tell(words, registry, folder)
+        if as_json:
+            outcome = {"folder": str(folder), "address": address, "verdicts": verdicts}
+            Console(soft_wrap=True).print_json(data=outcome)
         if keeps_serving:
             words.print(f"\n[bold]The service runs at {address}[/] — Ctrl+C ends it.")
             _wait(server)
     registry.close()
 
 
-def _tell(words: Console, registry: Registry, folder: Path) -> None:
+def _tell(words: Console, registry: Registry, folder: Path) -> list[str]:
     clerk = Actor("王五", purpose="演示")
     words.rule("1 · 登记机构 A registry and its agencies")
     for agency in (REFORM, PLANNING, CONSTRUCTION):
@@ -90,13 +96,15 @@ def _tell(words: Console, registry: Registry, folder: Path) -> None:
     trust_file, picture = folder / "trust.json", folder / "permit.png"
     trust_file.write_bytes(orjson.dumps(registry.trust().to_json()))
     picture.write_bytes(qr.to_png(works.seal))
-    words.print(qr.to_terminal(works.seal), style="white on black")
+    words.print(qr.to_terminal(works.seal), style=qr.DARK_ON_LIGHT)
     trust = parse_trust(trust_file.read_bytes())
-    _say(words, scan(picture, trust))
+    before = scan(picture, trust)
+    _say(words, before)
 
     words.rule("5 · 撤销 The planning permit is withdrawn")
     _withdraw(words, registry, issued)
-    _say(words, scan(picture, trust))
+    after = scan(picture, trust)
+    _say(words, after)
 
     words.rule("6 · 看这里 Where to look")
     (folder / "permit.sd-jwt").write_text(works.credential, "utf-8")
@@ -108,6 +116,7 @@ def _tell(words: Console, registry: Registry, folder: Path) -> None:
     for name in ("home", "trust.json", "permit.png", "permit.sd-jwt", "evidence.zip"):
         words.print(f"  {folder / name}")
     words.print(f"  try: ecert --home {folder / 'home'} verify {picture}")
+    return [before.verdict.value, after.verdict.value]
 
 
 def issue_chain(registry: Registry, by: Actor) -> dict[str, Record]:

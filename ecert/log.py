@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from ecert._encoding import parse_json, rfc3339, sha256
-from ecert.errors import ForkGuard, NotFound, NotPublished, SignatureError
+from ecert.errors import ForkGuard, HomeError, NotFound, NotPublished, SignatureError
 from ecert.keys import Signer
 from ecert.merkle import (
     Edge,
@@ -59,9 +59,18 @@ class LastNote:
             return self.path.read_text("utf-8")
         except FileNotFoundError:
             return None
+        except (OSError, UnicodeDecodeError) as error:
+            raise HomeError(f"the newest note in {self.path.parent} cannot be read") from error
 
     def write(self, note: str) -> None:
-        """Replace the note, whole or not at all."""
+        """Replace the note, whole or not at all. Raises: HomeError."""
+        try:
+            self._write(note)
+        except OSError as error:
+            message = f"the newest note cannot be kept in {self.path.parent}: {error.strerror}"
+            raise HomeError(message) from error
+
+    def _write(self, note: str) -> None:
         self.path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         fresh = self.path.with_suffix(f".{os.getpid()}.new")
         with fresh.open("w", encoding="utf-8") as file:

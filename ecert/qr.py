@@ -64,8 +64,11 @@ def to_png(text: str, *, width: int = 712) -> bytes:
     return output.getvalue()
 
 
+DARK_ON_LIGHT = "white on black"  # how a terminal must show it: blocks are the light modules
+
+
 def to_terminal(text: str) -> str:
-    """Draw a seal with half blocks, dark on light, for a terminal."""
+    """Draw a seal with half blocks for a terminal; print it in the style ``DARK_ON_LIGHT``."""
     rows = _code(text).get_matrix()
     if len(rows) % 2:
         rows.append([False] * len(rows[0]))

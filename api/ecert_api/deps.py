@@ -12,7 +12,7 @@ from functools import lru_cache
 from typing import Annotated, Any, TypeVar
 from urllib.parse import unquote
 
-from fastapi import Depends, Header, Request
+from fastapi import Depends, Request
 from starlette.exceptions import HTTPException
 
 from ecert.audit import AuditEntry
@@ -199,4 +199,3 @@ async def require_json(request: Request) -> None:
 ServiceDep = Annotated[Service, Depends(service_of)]
 CallerDep = Annotated[Caller, Depends(caller_of)]
 ReaderDep = Annotated[Actor, Depends(reading_actor)]
-PurposeHeader = Annotated[str, Header(description="What for, percent-encoded UTF-8.")]

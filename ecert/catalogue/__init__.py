@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from importlib.resources import files
 from importlib.resources.abc import Traversable
 from pathlib import Path
@@ -63,17 +63,30 @@ class Catalogue:
         return versions[max(published or versions)]
 
 
-def load_catalogue(*roots: Traversable | Path) -> Catalogue:
+def load_catalogue(
+    *roots: Traversable | Path, reports: Callable[[str], None] | None = None
+) -> Catalogue:
     """Load the types below some folders; a later folder overrides an earlier one's version.
 
-    Without arguments: the types that are shipped. Raises: TypeFolderError.
+    Without folders: the types that are shipped. A broken folder is told to ``reports`` and left
+    out, so that it stops its own type and no other; without it, raises: TypeFolderError.
     """
-    found = [_load(folder) for root in roots or (built_in_root(),) for folder in _folders(root)]
+    found = []
+    for root in roots or (built_in_root(),):
+        for folder in _folders(root):
+            try:
+                found.append(_load(folder))
+            except TypeFolderError as error:
+                if reports is None:
+                    raise
+                reports(error.message)
     return Catalogue(found)
 
 
 def _load(place: tuple[str, Traversable | Path]) -> CertificateType:
     name, folder = place
+    if not _VERSION.fullmatch(name.rpartition("/")[2]):
+        raise TypeFolderError(f"{name}: expected v1, v2, …")
     found = load_type(folder)
     if name != f"{found.slug}/v{found.version}":
         raise TypeFolderError(f"{name}: type.json says {found.slug}/v{found.version}")
@@ -89,6 +102,4 @@ def _folders(root: Traversable | Path) -> Iterator[tuple[str, Traversable | Path
         for version in sorted(slug.iterdir(), key=lambda entry: entry.name):
             if not version.is_dir() or version.name.startswith("."):
                 continue
-            if not _VERSION.fullmatch(version.name):
-                raise TypeFolderError(f"{slug.name}/{version.name}: expected v1, v2, …")
             yield f"{slug.name}/{version.name}", version

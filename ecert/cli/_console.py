@@ -94,9 +94,18 @@ def opened(*, publishes: bool = False) -> Iterator[Registry]:
             )
         yield registry
         if publishes:
-            registry.publish()
+            _publish(registry)
     finally:
         registry.close()
+
+
+def _publish(registry: Registry) -> None:
+    """Publish what a verb did; it is done and stays so, even if the log does not sign now."""
+    try:
+        registry.publish()
+    except EcertError as error:
+        words.print(f"[yellow]done, but the log did not sign[/] ({error.code}): ", end="")
+        words.print(error.message, markup=False)
 
 
 def show(value: Any, as_json: bool, lines: Iterable[str]) -> None:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import json
+from collections.abc import Iterator, Mapping
 from typing import Annotated, Any
 
 import typer
+from rich.console import Console
 
 from ecert._encoding import parse_json, rfc3339
 from ecert.cli._console import (
@@ -19,11 +21,12 @@ from ecert.cli._console import (
     app,
     deliver,
     opened,
+    print_json,
     read_input,
     show,
 )
 from ecert.model import Status
-from ecert.qr import to_png, to_terminal
+from ecert.qr import DARK_ON_LIGHT, to_png, to_terminal
 from ecert.registry import Query
 
 
@@ -49,8 +52,11 @@ def issue(
     show(issued.to_json(), as_json, describe(issued.to_json(), brief=True))
 
 
-def describe(shown: dict[str, Any], *, brief: bool = False) -> Iterator[str]:
-    """Describe a certificate for people, line by line."""
+def describe(
+    shown: dict[str, Any], *, brief: bool = False, labels: Mapping[str, Any] | None = None
+) -> Iterator[str]:
+    """Describe a certificate for people, line by line, in the words of its type."""
+    labels = labels or {}
     yield shown["id"]
     yield shown["number"] + (f"  {shown['local_number']}" if shown["local_number"] else "")
     for warning in shown["warnings"]:
@@ -62,7 +68,9 @@ def describe(shown: dict[str, Any], *, brief: bool = False) -> Iterator[str]:
     for holder in shown["holders"]:
         yield f"  {holder['name']}  {holder['code']}"
     for name, value in shown["fields"].items():
-        yield f"  {name}: {value}"
+        label = labels.get(name, {}).get("zh", name)
+        text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+        yield f"  {label}: {text}"
 
 
 @app.command("show")
@@ -79,7 +87,9 @@ def show_certificate(
     """
     with opened() as registry:
         record = registry.show(identifier, by=actor(operator, purpose, matter)).to_json()
-    show(record, as_json, describe(record))
+        kind = registry.catalogue.get(record["type"]["slug"], record["type"]["version"])
+    labels = kind.definition.get("labels") if kind else None
+    show(record, as_json, describe(record, labels=labels))
 
 
 @app.command()
@@ -112,7 +122,8 @@ def find(
     with opened() as registry:
         page = registry.find(query, by=actor(operator, purpose, matter), after=after, limit=limit)
     items = [record.to_json() for record in page.records]
-    show({"items": items, "next": page.after}, as_json, _list(items, page.after))
+    cursor = None if page.after is None else str(page.after)
+    show({"items": items, "next": cursor}, as_json, _list(items, page.after))
 
 
 def _list(items: list[dict[str, Any]], after: int | None) -> Iterator[str]:
@@ -224,6 +235,9 @@ def qr(
     with opened() as registry:
         seal = registry.show(identifier, by=actor(operator, purpose, matter), action="qr").seal
     if output is None:
-        show({"seal": seal}, as_json, [to_terminal(seal)])
+        if as_json:
+            print_json({"seal": seal})
+        else:
+            Console(highlight=False, soft_wrap=True).print(to_terminal(seal), style=DARK_ON_LIGHT)
     else:
         deliver(to_png(seal), output, as_json, "qr")

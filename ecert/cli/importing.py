@@ -16,6 +16,7 @@ import orjson
 import typer
 
 from ecert._encoding import parse_json
+from ecert.catalogue import CertificateType
 from ecert.cli._console import (
     REFUSED,
     Json,
@@ -28,6 +29,7 @@ from ecert.cli._console import (
     show,
     words,
 )
+from ecert.cli.setup import load_catalogue_of_home
 from ecert.errors import EcertError, HomeError
 from ecert.issuance import Idempotency
 from ecert.model import CREDIT_CODE, Actor
@@ -77,7 +79,8 @@ def import_records(
 
     Example: `ecert import construction-permit old-paper.csv --agency CODE`
     """
-    lines = list(_lines(source, read_input(source)))
+    kind = load_catalogue_of_home().newest(slug)
+    lines = list(_lines(source, read_input(source), kind))
     counts: Counter[str] = Counter()
     place = report or Path(f"{source}.rejected.ndjson")
     with opened(publishes=True) as registry, place.open("wb") as rejected, progress(slug) as tell:
@@ -125,10 +128,10 @@ def _rejection(line: _Line, error: EcertError) -> bytes:
     return orjson.dumps(row) + b"\n"
 
 
-def _lines(name: str, data: bytes) -> Iterator[_Line]:
+def _lines(name: str, data: bytes, kind: CertificateType) -> Iterator[_Line]:
     """Read the file; a record that cannot be read is a line with a fault, not the end of it all."""
     seen: Counter[bytes] = Counter()
-    records = _csv(data) if name.endswith(".csv") else _ndjson(data)
+    records = _csv(data, kind) if name.endswith(".csv") else _ndjson(data)
     for number, text, record, error in records:
         digest = hashlib.sha256(text).digest()
         seen[digest] += 1
@@ -153,8 +156,12 @@ def _ndjson(data: bytes) -> Iterator[_Read]:
             yield number, text, record, None
 
 
-def _csv(data: bytes) -> Iterator[_Read]:
-    """Read CSV: common members and fields by name, ``holder_name`` and so on; lists as JSON."""
+def _csv(data: bytes, kind: CertificateType) -> Iterator[_Read]:
+    """Read CSV: common members and fields by name, ``holder_name`` and so on.
+
+    A cell is text, unless its type's schema wants a list, an object, a number or a truth value:
+    then it is read as JSON.
+    """
     try:
         text = data.decode("utf-8-sig")
     except UnicodeDecodeError as error:
@@ -164,14 +171,19 @@ def _csv(data: bytes) -> Iterator[_Read]:
         for row in reader:
             content = json.dumps(row, ensure_ascii=False, sort_keys=True).encode()
             try:
-                yield reader.line_num, content, _draft(row), None
+                yield reader.line_num, content, _draft(row, kind), None
             except EcertError as error:
                 yield reader.line_num, content, None, error
     except csv.Error as error:
         raise HomeError(f"the CSV file is malformed near line {reader.line_num}") from error
 
 
-def _draft(row: dict[str | Any, str | Any]) -> dict[str, Any]:
+def _is_text(kind: CertificateType, name: str) -> bool:
+    member = kind.schema["properties"].get(name, {})
+    return not isinstance(member, dict) or member.get("type", "string") == "string"
+
+
+def _draft(row: dict[str | Any, str | Any], kind: CertificateType) -> dict[str, Any]:
     if None in row or None in row.values():
         raise HomeError("the row has more or fewer cells than the heading")
     given = {name.strip(): value.strip() for name, value in row.items() if value.strip()}
@@ -180,6 +192,6 @@ def _draft(row: dict[str | Any, str | Any]) -> dict[str, Any]:
     fields = {name: given[name] for name in given.keys() - _COMMON - _HOLDER.keys()}
     draft["holders"] = [{"code_type": CREDIT_CODE, **holder}] if holder else []
     draft["fields"] = {
-        name: parse_json(value) if value[:1] in "[{" else value for name, value in fields.items()
+        name: value if _is_text(kind, name) else parse_json(value) for name, value in fields.items()
     }
     return draft

@@ -71,13 +71,12 @@ def keys_new(
     with opened() as registry:
         found = registry.agency(agency)
         if certificate is not None:
-            kid = registry.keys.certify_pending(found, read_input(certificate))
-        elif csr is not None:
-            made = registry.keys.make_pending(found)
-            csr.write_bytes(made.request or b"")
-            kid = registry.keys.add(made)
+            kid = registry.certify_key(found, read_input(certificate), by=actor())
         else:
-            kid = registry.keys.add(registry.keys.make_certified(found))
+            made = registry.new_key(found, by=actor(), brings_certificate=csr is not None)
+            kid = made.row.kid
+            if csr is not None:
+                csr.write_bytes(made.request or b"")
     show({"kid": kid, "agency": agency}, as_json, [kid])
 
 
@@ -91,7 +90,7 @@ def keys_rotate(
     """
     with opened() as registry:
         new, old = registry.rotate_key(role, agency, by=actor())
-    show({"kid": new, "retired": old}, as_json, [f"{new}  (retired {old})"])
+    show({"kid": new, "retired": old}, as_json, [f"{new}  (retired {old or 'none'})"])
 
 
 @keys_app.command("retire")

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from ecert.cli._console import app, chosen
+from ecert.cli._console import Json, app, chosen, show
 from ecert.config import load_settings
 from ecert.errors import HomeError
 
@@ -18,6 +18,7 @@ def demo(
     no_serve: Annotated[
         bool, typer.Option("--no-serve", help="End when the story is told.")
     ] = False,
+    as_json: Json = False,
 ) -> None:
     """Tell the whole story on real input: issue, fetch, scan, revoke, verify.
 
@@ -25,7 +26,7 @@ def demo(
     """
     from ecert.demo import run  # noqa: PLC0415 - needs the service's libraries
 
-    run(keeps_serving=not no_serve)
+    run(keeps_serving=not no_serve, as_json=as_json)
 
 
 @app.command()
@@ -33,6 +34,7 @@ def serve(
     host: Annotated[str, typer.Option(help="Address to listen at.")] = "127.0.0.1",
     port: Annotated[int, typer.Option(min=1, max=65535, help="Port to listen at.")] = 8000,
     workers: Annotated[int, typer.Option(min=1, max=64, help="Processes.")] = 1,
+    as_json: Json = False,
 ) -> None:
     """Run the HTTP service.
 
@@ -45,4 +47,8 @@ def serve(
         from ecert_api.server import run  # noqa: PLC0415 - an optional part
     except ImportError as error:
         raise HomeError("the service is not installed: pip install 'ecert[api]'") from error
+    at = f"{host}:{port}"
+    show(
+        {"listening": at, "base_url": settings.base_url}, as_json, [f"{settings.base_url} at {at}"]
+    )
     run(chosen.home, host=host, port=port, workers=workers)

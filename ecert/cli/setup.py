@@ -148,7 +148,11 @@ def type_list(as_json: Json = False) -> None:
 
 def load_catalogue_of_home() -> Catalogue:
     """Load the shipped types, and the home's own if there is a home."""
-    return load_catalogue(built_in_root(), chosen.home / "types")
+    return load_catalogue(
+        built_in_root(),
+        chosen.home / "types",
+        reports=lambda fault: words.print(fault, style="yellow", markup=False),
+    )
 
 
 def _summary(kind: CertificateType) -> dict[str, Any]:

@@ -57,7 +57,8 @@ def replay(tx: Transaction, _desk: Desk, works: list[Work], now: datetime) -> No
         record = tx.record(found[1])
         if record is None:
             raise NotFound("what this Idempotency-Key led to was erased")
-        work.record = replace(record, warnings=work.order.draft.warnings)
+        status = effective_status(record.status, record.exp, now.timestamp())
+        work.record = replace(record, status=status, warnings=work.order.draft.warnings)
         work.is_replay = True
 
     each(check, works)

@@ -66,6 +66,8 @@ def open_secret(home: Path, ask: AskPassphrase | None) -> bytes:
     Raises: KeyUnavailable when it is missing, readable by others, or the passphrase is wrong.
     """
     if (home / PLAIN).is_file():
+        if ask is not None:  # the operator would believe that it protects something
+            raise KeyUnavailable("a passphrase is configured, but this home was made without one")
         check_private(home / PLAIN)
         return _parse_plain((home / PLAIN).read_bytes())
     if not (home / WRAPPED).is_file():

@@ -41,7 +41,7 @@ from ecert.model import (
 )
 from ecert.receipt import Receipt
 from ecert.registry.evidence import bundle
-from ecert.registry.keyring import KeyRing
+from ecert.registry.keyring import KeyRing, MadeKey
 from ecert.registry.status_desk import StatusDesk
 from ecert.store import (
     ClientRow,
@@ -132,6 +132,24 @@ class Registry:
         """Give back the database's connections."""
         self.store.close()
 
+    def set_up(self, agency: Agency | None, *, by: Actor) -> None:
+        """Make a new registry's keys, its first agency and its fixed settings, in one transaction."""
+        made = self.keys.make_all(agency)
+        now = self.clock()
+        entry = audit.AuditEntry("registry.init", by, details={"base_url": self.base})
+
+        def work(tx: Transaction) -> None:
+            if agency is not None:
+                tx.add_agency(agency, int(now.timestamp()))
+            for one in made:
+                tx.add_key(one.row)
+            tx.put_setting("base_url", self.base)
+            tx.put_setting("origin", self.origin)
+            audit.record(tx, [entry], now=now, randomness=self._randomness)
+
+        self.store.write(work)
+        self.keys.forget()
+
     # -- agencies, clients, keys -----------------------------------------------------------------
 
     def add_agency(
@@ -142,9 +160,7 @@ class Registry:
         With ``brings_certificate`` the key waits for a certificate of another authority and the
         request (PEM) is given back. Raises: IdentifierError, AlreadyExists, NotFound (parent).
         """
-        check_credit_code(agency.code)
-        check_division(agency.division)
-        check_time_zone(agency.time_zone)
+        check_agency(agency)
         with self.store.reading() as reading:
             if reading.agency(agency.code) is not None:
                 raise AlreadyExists("this agency is registered already")
@@ -222,18 +238,35 @@ class Registry:
         digest = sha256(jti.encode()).digest()
         return self.store.write(lambda tx: tx.use_assertion(client, digest, expires_at, now))
 
-    def rotate_key(self, role: Role, agency: str | None, *, by: Actor) -> tuple[str, str]:
-        """Make a new key in a role and retire the old one; give (new kid, old kid)."""
+    def rotate_key(self, role: Role, agency: str | None, *, by: Actor) -> tuple[str, str | None]:
+        """Make a new key in a role and retire the old one; give (new kid, old kid or None)."""
         found = self.agency(agency) if role is Role.AGENCY else None
         new, old = self.keys.rotate(role, found)
         self.write_audit([audit.AuditEntry("key.rotate", by, details={"new": new, "old": old})])
         return new, old
 
+    def new_key(self, agency: Agency, *, by: Actor, brings_certificate: bool = False) -> MadeKey:
+        """Make a further signing key for an agency, or one that waits for its certificate."""
+        made = (
+            self.keys.make_pending(agency)
+            if brings_certificate
+            else self.keys.make_certified(agency)
+        )
+        self.keys.add(made)
+        details = {"kid": made.row.kid, "agency": agency.code}
+        self.write_audit([audit.AuditEntry("key.new", by, details=details)])
+        return made
+
+    def certify_key(self, agency: Agency, pem: bytes, *, by: Actor) -> str:
+        """Take the certificate of an agency's pending key; give the kid."""
+        kid = self.keys.certify_pending(agency, pem)
+        details = {"kid": kid, "agency": agency.code}
+        self.write_audit([audit.AuditEntry("key.certify", by, details=details)])
+        return kid
+
     def retire_key(self, kid: str, *, by: Actor) -> KeyRow:
         """Retire a key: its private half is destroyed, what it signed until now stays good."""
         row = self.keys.find(kid)
-        if row.role not in {Role.AGENCY.value, Role.STATUS.value, Role.TOKEN.value}:
-            raise InputError(f"a {row.role} key cannot be retired: others know it by its key")
         self.keys.retire(row.kid)
         self.write_audit([audit.AuditEntry("key.retire", by, details={"kid": row.kid})])
         return self.keys.find(row.kid)
@@ -274,13 +307,18 @@ class Registry:
         prepared = [self._order(request, agencies) for request in requests]
         orders = [order for order in prepared if isinstance(order, Order)]
         refused = [
-            audit.AuditEntry("issue", request.by, error.code, details={"type": request.slug[:64]})
+            audit.AuditEntry("issue", request.by, error.code, details=self._type_of(request))
             for request, error in zip(requests, prepared, strict=True)
             if isinstance(error, EcertError)
         ]
         self.write_audit(refused)
         results = iter(issuance.issue_many(self.desk, orders))
         return [order if isinstance(order, EcertError) else next(results) for order in prepared]
+
+    def _type_of(self, request: IssueRequest) -> dict[str, str]:
+        """Name the type for the trail if it is one: another text might be a holder's code."""
+        known = any(kind.slug == request.slug for kind in self.catalogue)
+        return {"type": request.slug} if known else {}
 
     def _order(self, request: IssueRequest, agencies: list[Agency]) -> Order | EcertError:
         try:
@@ -558,6 +596,14 @@ class IssueRequest:
     agency: str | None = None
     idempotency: Idempotency | None = None
     identifier: str | None = None
+
+
+def check_agency(agency: Agency) -> Agency:
+    """Check an agency's code, division and time zone. Raises: IdentifierError, InputError."""
+    check_credit_code(agency.code)
+    check_division(agency.division)
+    check_time_zone(agency.time_zone)
+    return agency
 
 
 def _pick(agencies: list[Agency], code: str | None) -> Agency:

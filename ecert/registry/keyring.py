@@ -41,7 +41,7 @@ from ecert.keys import (
 )
 from ecert.model import Agency
 from ecert.note import log_key
-from ecert.store import KeyRow, Store, Transaction
+from ecert.store import KeyRow, Store
 
 _REFRESH_SECONDS = 5.0
 ACTIVE, PENDING, RETIRED, COMPROMISED = "active", "pending", "retired", "compromised"
@@ -111,25 +111,29 @@ class KeyRing:
 
     # -- making ------------------------------------------------------------------------------------
 
-    def set_up(self) -> None:
-        """Make the keys that every registry has: root, status, log, token."""
+    def make_all(self, agency: Agency | None) -> list[MadeKey]:
+        """Make the keys that every registry has: root, status, log, token; and the first agency's."""
         uri, signer = self._make_key(ES256)
         certificate = make_root(signer, f"ecert root {self._host}", self._clock())
-        self.add(MadeKey(self._row(uri, signer, Role.ROOT, certificate=certificate)))
-        self.add(self._own(Role.STATUS))
-        self.add(MadeKey(self._row(*self._make_key(EDDSA), Role.LOG)))
-        self.add(self._own(Role.TOKEN))
+        root = self._row(uri, signer, Role.ROOT, certificate=certificate)
+        self._signers[root.kid] = signer
+        made = [MadeKey(root), self._own(Role.STATUS, root)]
+        made.append(MadeKey(self._row(*self._make_key(EDDSA), Role.LOG)))
+        made.append(self._own(Role.TOKEN))
+        if agency is not None:
+            made.append(self.make_certified(agency, root=root))
+        return made
 
-    def _own(self, role: Role) -> MadeKey:
+    def _own(self, role: Role, root: KeyRow | None = None) -> MadeKey:
         """Make a key of the registry itself; its certificate names the host."""
         if role is Role.TOKEN:  # known by its kid alone, never in a trust file
             return MadeKey(self._row(*self._make_key(ES256), role))
-        return self._certified(role, name=self._host, code=f"HOST:{self._host}")
+        return self._certified(role, name=self._host, code=f"HOST:{self._host}", root=root)
 
-    def make_certified(self, agency: Agency, suite: str = ES256) -> MadeKey:
+    def make_certified(self, agency: Agency, *, root: KeyRow | None = None) -> MadeKey:
         """Make a signing key for an agency and certify it under the registry's root."""
         return self._certified(
-            Role.AGENCY, name=agency.name, code=agency.code, agency=agency.code, suite=suite
+            Role.AGENCY, name=agency.name, code=agency.code, agency=agency.code, root=root
         )
 
     def make_pending(self, agency: Agency, suite: str = ES256) -> MadeKey:
@@ -169,12 +173,18 @@ class KeyRing:
         return row.kid
 
     def _certified(
-        self, role: Role, *, name: str, code: str, agency: str | None = None, suite: str = ES256
+        self,
+        role: Role,
+        *,
+        name: str,
+        code: str,
+        agency: str | None = None,
+        root: KeyRow | None = None,
     ) -> MadeKey:
-        root = self.active(Role.ROOT)
+        root = root or self.active(Role.ROOT)
         if root.certificate is None:
             raise KeyUnavailable("the root has no certificate")
-        uri, signer = self._make_key(suite)
+        uri, signer = self._make_key(ES256)
         leaf = make_leaf(
             root.certificate,
             self._open(root),
@@ -219,35 +229,55 @@ class KeyRing:
 
     # -- retiring ------------------------------------------------------------------------------------
 
-    def rotate(self, role: Role, agency: Agency | None) -> tuple[str, str]:
-        """Make a new key in a role and retire the old one; give (new kid, old kid)."""
-        if role not in {Role.AGENCY, Role.STATUS, Role.TOKEN}:
-            raise InputError(f"a {role.value} key cannot be rotated: others know it by its key")
-        old = self.active(role, agency.code if agency else None)
+    def rotate(self, role: Role, agency: Agency | None) -> tuple[str, str | None]:
+        """Make a new key in a role and retire the old one; give (new kid, old kid or None)."""
+        _check_replaceable(role.value)
+        code = agency.code if agency else None
+        old = self._active_or_none(role, code)
+        if old is not None and old.anchor not in {None, self.active(Role.ROOT).certificate}:
+            raise InputError(
+                "this agency brings its own certificate: make the next key with keys new --csr"
+            )
         kid = self.add(self._own(role) if agency is None else self.make_certified(agency))
-        self.retire(old.kid)
-        return kid, old.kid
+        if old is not None:
+            self.retire(old.kid)
+        return kid, None if old is None else old.kid
+
+    def _active_or_none(self, role: Role, agency: str | None) -> KeyRow | None:
+        try:
+            return self.active(role, agency)
+        except KeyUnavailable:
+            return None
 
     def retire(self, kid: str) -> None:
-        """Retire a key: its private half is destroyed, what it signed until now stays good."""
+        """Retire a key: its private half is destroyed, what it signed until now stays good.
+
+        Raises: InputError for a key that others know by its key, or that no longer signs.
+        """
         row = self.find(kid)
-        at = (
-            int(self._clock().timestamp()) + 1
-        )  # what was signed within this second counts as before
-        self._store.write(lambda tx: tx.put_key(kid, state=RETIRED, retired_at=at))
+        _check_replaceable(row.role)
+        if row.state not in {ACTIVE, PENDING}:
+            raise InputError(f"the key is {row.state} already")
+        at = int(self._clock().timestamp()) + 1  # what was signed within this second is before
+        self._store.write(lambda tx: tx.put_key(row.kid, state=RETIRED, retired_at=at))
         destroy_file(row.uri, self._home)
         self.forget()
 
     def compromise(self, kid: str, since: datetime, log_size: int) -> None:
-        """Mark a key as being in wrong hands: only what the log held before still passes."""
+        """Mark a key as being in wrong hands: only what the log held before still passes.
+
+        Said twice, the earlier moment counts: a mark is never loosened. Raises: InputError.
+        """
         row = self.find(kid)
-
-        def work(tx: Transaction) -> None:
-            columns: dict[str, Any] = {"compromised_since": int(since.timestamp())}
-            columns["compromised_log_size"] = log_size
-            tx.put_key(kid, state=COMPROMISED, **columns)
-
-        self._store.write(work)
+        _check_replaceable(row.role)
+        if since > self._clock():
+            raise InputError("the moment lies in the future")
+        moment = int(since.timestamp())
+        if row.compromised_since is not None:
+            moment = min(moment, row.compromised_since)
+            log_size = min(log_size, row.compromised_log_size or 0)
+        columns = {"compromised_since": moment, "compromised_log_size": log_size}
+        self._store.write(lambda tx: tx.put_key(row.kid, state=COMPROMISED, **columns))
         destroy_file(row.uri, self._home)
         self.forget()
 
@@ -298,6 +328,11 @@ class KeyRing:
         anchors = tuple(dict.fromkeys(row.anchor for row in own if row.anchor is not None))
         leaves = tuple(row.certificate for row in own if row.certificate is not None)
         return TrustedAgency(agency.code, agency.name, anchors, leaves, agency.time_zone)
+
+
+def _check_replaceable(role: str) -> None:
+    if role not in {Role.AGENCY.value, Role.STATUS.value, Role.TOKEN.value}:
+        raise InputError(f"a {role} key cannot be replaced: others know it by its key")
 
 
 def public_key_of(row: KeyRow) -> PublicKey:

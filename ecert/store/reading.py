@@ -9,7 +9,7 @@ from typing import Any
 import orjson
 from sqlalchemy import Connection, Row, Select, and_, bindparam, func, or_, select
 
-from ecert._encoding import instant
+from ecert._encoding import instant, rfc3339
 from ecert.merkle import Edge, node_hash, parse_edge
 from ecert.model import Agency, Event, Operation, Record, Status
 from ecert.status import VALUES, Detail
@@ -419,4 +419,5 @@ def _event(row: Row[Any]) -> Event:
 def _audit_row(row: Row[Any]) -> dict[str, Any]:
     shown = {f"{name}": value for name, value in row._asdict().items()}  # plain str for names
     del shown["salt"], shown["leaf"]
-    return {**shown, "details": orjson.loads(shown["details"])}
+    at, details = rfc3339(instant(shown["at"])), orjson.loads(shown["details"])
+    return {**shown, "at": at, "details": details}

@@ -9,7 +9,14 @@ from contextlib import contextmanager
 from typing import TypeVar
 
 from sqlalchemy import Connection
-from sqlalchemy.exc import DataError, DBAPIError, IntegrityError, OperationalError
+from sqlalchemy.exc import (
+    DatabaseError,
+    DataError,
+    DBAPIError,
+    IntegrityError,
+    OperationalError,
+    ProgrammingError,
+)
 
 from ecert.errors import HomeError, InputError, StoreBusy
 from ecert.store.engine import is_migrated, migrate, open_engine, reader, writer
@@ -21,6 +28,7 @@ _ATTEMPTS = 6
 # Serialisation failure, deadlock, unique violation: another writer was first; start over.
 _RETRIED = frozenset({"40001", "40P01", "23505"})
 _BUSY = re.compile(r"locked|busy", re.IGNORECASE)
+_BROKEN = re.compile(r"disk is full|readonly|unable to open|disk I/O error", re.IGNORECASE)
 
 
 class Store:
@@ -39,8 +47,9 @@ class Store:
         return self._engine.dialect.name
 
     def set_up(self) -> None:
-        """Create or migrate the tables."""
-        migrate(self._engine)
+        """Create or migrate the tables. Raises: StoreBusy, HomeError."""
+        with _translated():
+            migrate(self._engine)
 
     def check_set_up(self) -> None:
         """Refuse a database that was never set up. Raises: HomeError, StoreBusy."""
@@ -124,8 +133,16 @@ def _translated() -> Iterator[None]:
     except OperationalError as error:
         if _BUSY.search(str(error.orig)):
             raise StoreBusy("the database is busy; nothing was changed") from None
+        if found := _BROKEN.search(str(error.orig)):
+            raise HomeError(
+                f"the database cannot be used: {found[0]}; nothing was changed"
+            ) from None
         raise StoreBusy("the database cannot be reached; nothing was changed") from None
     except IntegrityError:
         raise StoreBusy("another writer was first, several times; nothing was changed") from None
     except (DataError, OverflowError):
         raise InputError("a value cannot be stored; nothing was changed") from None
+    except DatabaseError as error:
+        if isinstance(error, ProgrammingError):
+            raise  # ours to mend, not the operator's
+        raise HomeError("the database file is damaged; restore a backup") from None

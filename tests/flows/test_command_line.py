@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import shutil
 import subprocess
 import sys
 from collections.abc import Callable, Sequence
@@ -221,6 +222,124 @@ def test_a_passphrase_from_the_environment(tmp_path: Path) -> None:
     assert "口令" not in wrong.stderr
 
 
+def test_the_address_may_change_until_the_first_issue(ecert: Ecert, tmp_path: Path) -> None:
+    assert ecert("init").returncode == DONE
+    settings = tmp_path / "home" / "settings.toml"
+    text = settings.read_text("utf-8")
+    settings.write_text(text.replace("127.0.0.1:8000", "127.0.0.1:9000"), "utf-8")
+    shown = ecert("type", "show", PERMIT, "--example")
+    issued = document(ecert("issue", PERMIT, "-", "--json", given=shown.stdout))
+    assert issued["seal"].startswith("HTTP://127.0.0.1:9000/V#")
+    (tmp_path / "seal.txt").write_text(issued["seal"], "utf-8")
+    assert ecert("verify", "seal.txt").returncode == DONE
+
+
+@pytest.mark.parametrize("url", ["HTTPS://Foo.Example/path?x", "http://example.org", ""])
+def test_an_address_that_is_none_is_never_signed(ecert: Ecert, tmp_path: Path, url: str) -> None:
+    assert ecert("init").returncode == DONE
+    settings = tmp_path / "home" / "settings.toml"
+    text = settings.read_text("utf-8")
+    settings.write_text(text.replace("http://127.0.0.1:8000", url), "utf-8")
+    assert ecert("agency", "list").returncode == USAGE
+
+
+def test_what_was_issued_is_shown_even_if_the_log_does_not_sign(
+    ecert: Ecert, issued: dict[str, Any], tmp_path: Path
+) -> None:
+    shutil.rmtree(tmp_path / "state")
+    (tmp_path / "state").write_text("in the way", "utf-8")
+    done = ecert("issue", PERMIT, "draft.json", "--json")
+    assert document(done)["id"] != issued["id"]
+    assert "did not sign" in done.stderr
+
+
+@pytest.mark.parametrize("role", ["log", "root"])
+@pytest.mark.parametrize("since", [(), ("--compromised-since", "2026-01-01T00:00:00Z")])
+def test_a_key_that_others_know_is_not_destroyed(
+    ecert: Ecert, issued: dict[str, Any], role: str, since: Sequence[str]
+) -> None:
+    assert ecert("keys", "retire", "--role", role, *since).returncode == REFUSED
+    assert ecert("issue", PERMIT, "draft.json").returncode == DONE
+
+
+def test_a_retired_status_key_can_be_followed_by_another(
+    ecert: Ecert, issued: dict[str, Any], tmp_path: Path
+) -> None:
+    (tmp_path / "seal.txt").write_text(issued["seal"], "utf-8")
+    assert ecert("keys", "retire", "--role", "status").returncode == DONE
+    assert ecert("verify", "seal.txt").returncode == UNDETERMINED
+    assert ecert("keys", "rotate", "--role", "status").returncode == DONE
+    assert ecert("verify", "seal.txt").returncode == DONE
+
+
+def test_a_mark_upon_a_key_is_never_loosened(ecert: Ecert, issued: dict[str, Any]) -> None:
+    keys = document(ecert("keys", "list", "--json"))["items"]
+    kid = next(key["kid"] for key in keys if key["role"] == "agency")
+    since = ("--compromised-since", "2026-01-01T00:00:00Z")
+    assert ecert("keys", "retire", kid, *since).returncode == DONE
+    assert ecert("keys", "retire", kid).returncode == REFUSED
+    later = ("--compromised-since", "2026-06-01T00:00:00Z")
+    assert ecert("keys", "retire", kid, *later).returncode == DONE
+    trust = document(ecert("trust", "export"))
+    (mark,) = trust["registries"][0]["compromised"]
+    assert mark["since"] == "2026-01-01T00:00:00Z"
+    future = ("--compromised-since", "2999-01-01T00:00:00Z")
+    assert ecert("keys", "retire", kid, *future).returncode == REFUSED
+
+
+def test_init_touches_nothing_beside_it(ecert: Ecert, tmp_path: Path) -> None:
+    (tmp_path / "home.new").mkdir()
+    (tmp_path / "home.new" / "file").write_text("precious", "utf-8")
+    assert ecert("init").returncode == DONE
+    assert (tmp_path / "home.new" / "file").read_text("utf-8") == "precious"
+    assert (tmp_path / "home" / "settings.toml").stat().st_mode & 0o077 == 0
+
+
+@pytest.mark.parametrize("damage", ["missing", "garbage"])
+def test_a_database_that_is_gone_or_damaged_is_named(
+    ecert: Ecert, issued: dict[str, Any], tmp_path: Path, damage: str
+) -> None:
+    database = tmp_path / "home" / "ecert.db"
+    for path in (tmp_path / "home").glob("ecert.db-*"):
+        path.unlink()
+    if damage == "missing":
+        database.unlink()
+    else:
+        database.write_bytes(b"no database at all" * 1000)
+    done = ecert("agency", "list")
+    assert done.returncode == USAGE
+    assert "restore" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_a_broken_type_folder_stops_only_its_type(
+    ecert: Ecert, issued: dict[str, Any], tmp_path: Path
+) -> None:
+    folder = tmp_path / "home" / "types" / "broken" / "v1"
+    folder.mkdir(parents=True)
+    (folder / "type.json").write_text("{", "utf-8")
+    done = ecert("show", issued["id"])
+    assert done.returncode == DONE
+    assert "broken" in done.stderr
+    assert ecert("issue", "broken", "draft.json").returncode == REFUSED
+
+
+def test_a_passphrase_that_protects_nothing_is_refused(
+    ecert: Ecert, issued: dict[str, Any], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    environment = {**os.environ, "ECERT_HOME": "home", "ECERT_PASSPHRASE": "x"}
+    done = subprocess.run(
+        [sys.executable, "-m", "ecert", "keys", "list"],
+        cwd=tmp_path,
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == REFUSED
+    assert "made without one" in done.stderr
+
+
 def verbs() -> list[list[str]]:
     """List every verb of the command line, groups opened."""
     from typer.main import get_command
@@ -250,8 +369,7 @@ def test_every_verb_has_help_with_an_example_and_stands_in_the_reference(verb: l
     )
     assert done.returncode == DONE
     assert "Example" in done.stdout
-    if verb[0] not in {"demo", "serve"}:
-        assert "--json" in done.stdout
+    assert "--json" in done.stdout
     reference = (ROOT / "docs" / "reference" / "command-line.md").read_text("utf-8")
     assert re.search(rf"`ecert {' '.join(verb)}\b", reference)
 
