@@ -116,8 +116,8 @@ def load_settings(home: Path) -> Settings:
         raise HomeError(f"{path}: defining_body: {error.message}") from error
     except ValidationError as error:
         first = error.errors()[0]
-        place = ".".join(map(str, first["loc"]))
-        raise HomeError(f"{path}: {place}: {first['msg']}") from error
+        place = ": ".join((str(path), *map(str, first["loc"])))
+        raise HomeError(f"{place}: {first['msg'].removeprefix('Value error, ')}") from error
 
 
 def open_registry(

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from ecert.catalogue import built_in_root
+from ecert.catalogue import built_in_root, load_catalogue
 from ecert.config import Plan, Surroundings, open_registry
 from ecert.errors import (
     DraftError,
@@ -406,9 +406,12 @@ def test_an_own_type_over_a_shipped_one_counts_as_another_definition(
 def test_a_type_folder_that_contradicts_itself_is_refused_as_a_whole(
     registry: Registry, clock: SettableClock, tmp_path: Path, changes: dict[str, Any]
 ) -> None:
+    known = {kind.slug for kind in registry.catalogue}
     _dog(registry.home, **changes)
     with pytest.raises(TypeFolderError):
-        _reopen(registry, clock, tmp_path)
+        load_catalogue(registry.home / "types")
+    reopened = _reopen(registry, clock, tmp_path)  # it stops its own type and no other
+    assert {kind.slug for kind in reopened.catalogue} == known
 
 
 def test_a_draft_that_brings_what_only_the_registry_gives(

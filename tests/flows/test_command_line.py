@@ -389,7 +389,7 @@ def test_the_address_is_fixed_after_the_first_issue(
 ) -> None:
     settings = tmp_path / "home" / "settings.toml"
     text = settings.read_text("utf-8")
-    settings.write_text(text.replace('127.0.0.1:8000"', '127.0.0.1:9000"'), "utf-8")
+    settings.write_text(text.replace("127.0.0.1:8000", "127.0.0.1:9000"), "utf-8")
     done = ecert("agency", "list", "--json")
     assert done.returncode == REFUSED
     assert json.loads(done.stdout)["code"] == "setting_fixed"
