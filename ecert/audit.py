@@ -70,9 +70,11 @@ def _row(entry: AuditEntry, index: int, at: int, salt: bytes) -> dict[str, Any]:
         "matter": by.matter,
         "certificate": entry.certificate,
     }
-    details = canonical_plain(dict(entry.details))
-    signed = canonical_plain({**shown, "details": details.decode()})
-    return {**shown, "details": details, "salt": salt, "leaf": audit_leaf(salt, signed)}
+    details = canonical_plain(dict(entry.details)) if entry.details else b"{}"
+    shown["details"] = details.decode()
+    leaf = audit_leaf(salt, canonical_plain(shown))
+    shown |= {"details": details, "salt": salt, "leaf": leaf}
+    return shown
 
 
 def audit_leaf(salt: bytes, signed: bytes) -> bytes:
