@@ -28,6 +28,7 @@ from ecert.keys import Role, Trust, TrustedRegistry, derive, parse_jwk, thumbpri
 from ecert.lifecycle import Act
 from ecert.merkle import Edge
 from ecert.model import (
+    SUCCESSIONS,
     Actor,
     Agency,
     Basis,
@@ -345,7 +346,7 @@ class Registry:
         and a basis, and for the last three whatever ``issue`` raises.
         """
         _check_basis(basis)
-        if operation in {Operation.CHANGE, Operation.RENEW, Operation.REPLACE}:
+        if operation in SUCCESSIONS:
             return self._succeed(identifier, operation, basis=basis, by=by, draft=draft).record
         if draft is not None:
             raise InputError(f"{operation.value} takes no draft")

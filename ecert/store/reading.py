@@ -210,11 +210,6 @@ class Reading:
         rows = self.connection.execute(_STATUSES, {"identifiers": list(identifiers)})
         return {row.id: (Status(row.status), row.exp) for row in rows}
 
-    def resting_on(self, identifier: str) -> list[str]:
-        """List the certificates that rest on one."""
-        query = select(t.foundations.c.certificate).where(t.foundations.c.rests_on == identifier)
-        return [row.certificate for row in self._all(query.order_by(t.foundations.c.certificate))]
-
     def history(self, identifier: str) -> list[Event]:
         """List the signed acts upon a certificate, oldest first."""
         query = select(t.statements).where(t.statements.c.certificate == identifier)
