@@ -20,6 +20,7 @@ from ecert.keys import SUITES, PublicKey, Signer, suite_of, verify
 
 CREDENTIAL = "dc+sd-jwt"
 STATEMENT = "ecert-statement+jwt"
+COPY = "ecert-copy+jwt"
 STATUS_LIST = "statuslist+jwt"
 STATUS_DETAILS = "ecert-status-details+jwt"
 ACCESS_TOKEN = "at+jwt"  # noqa: S105 - a media type, not a secret

@@ -27,6 +27,7 @@
     │   ├── AlreadyExists            already_exists        such an agency, client or key is there
     │   ├── StillRunning             still_running         the same request is being worked on
     │   └── SettingFixed             setting_fixed         may not change after the first issue
+    ├── RenderError                  cannot_be_drawn       a page cannot be drawn; the character is named
     ├── KeyUnavailable               key_unavailable       no key, or it cannot be opened
     ├── HomeError                    home_invalid          the registry's home is missing or wrong
     ├── ForkGuard                    log_would_fork        the log is behind what was published
@@ -213,6 +214,12 @@ class SettingFixed(Refused):
     """This setting may not change once a certificate has been issued."""
 
     code = "setting_fixed"
+
+
+class RenderError(EcertError):
+    """A page cannot be drawn: no font has the character, or the face is wrong."""
+
+    code = "cannot_be_drawn"
 
 
 class KeyUnavailable(EcertError):

@@ -64,6 +64,20 @@ def to_png(text: str, *, width: int = 712) -> bytes:
     return output.getvalue()
 
 
+def to_svg(text: str) -> str:
+    """Draw a seal as an SVG of one path, one unit a module, with its quiet zone; for print."""
+    rows = _code(text).get_matrix()
+    dark = "".join(
+        f"M{x} {y}h1v1h-1z"
+        for y, row in enumerate(rows)
+        for x, is_dark in enumerate(row)
+        if is_dark
+    )
+    side = len(rows)
+    head = f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {side} {side}">'
+    return f'{head}<path fill="#fff" d="M0 0h{side}v{side}H0z"/><path d="{dark}"/></svg>'
+
+
 DARK_ON_LIGHT = "white on black"  # how a terminal must show it: blocks are the light modules
 
 

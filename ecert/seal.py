@@ -13,6 +13,7 @@ from typing import Any
 
 import cbor2
 
+from ecert.copy import Copy
 from ecert.errors import SealError, SignatureError
 from ecert.keys import EDDSA, ES256, PublicKey, Signer, suite_of, verify
 from ecert.model import Certificate, mask_name
@@ -23,6 +24,7 @@ MAX_TEXT = 4096
 NAME_CHARACTERS = 12
 DIGEST_BYTES = 16
 SUB, EXP, NBF, IAT, STATUS = 2, 4, 5, 6, 65535
+RECIPIENT = "r"  # only in the seal of an annotated copy
 _ALGORITHMS = {ES256: -7, EDDSA: -8}
 LAST_SECOND = 253402128000  # two days before the year 10000, so that every time zone has the date
 _TAG = b"\xd2"  # tag 18, COSE_Sign1 (RFC 9052 §4.2)
@@ -54,13 +56,16 @@ def seal_claims(
     status: tuple[int, str],
     seconds: tuple[int, int | None],
     masks: frozenset[str],
+    copy: Copy | None = None,
 ) -> dict[int | str, Any]:
     """Assemble what the QR code says; ``status`` is (index, list address), ``seconds`` nbf and exp.
 
-    Only names of natural persons are masked, and only where the type says so.
+    Only names of natural persons are masked, and only where the type says so. The seal of an
+    annotated copy names the recipient instead of the project and ends when the copy lapses.
     """
     tail = certificate.id.split(".", 5)[5]
-    claims: dict[int | str, Any] = {SUB: tail, IAT: int(certificate.created_at.timestamp())}
+    made_at = int(certificate.created_at.timestamp()) if copy is None else copy.made_at
+    claims: dict[int | str, Any] = {SUB: tail, IAT: made_at}
     claims[NBF] = seconds[0]
     if seconds[1] is not None:
         claims[EXP] = seconds[1]
@@ -69,7 +74,9 @@ def seal_claims(
     holder = certificate.holders[0]
     is_masked = "holder_name" in masks and holder.is_person
     claims["h"] = shorten(mask_name(holder.name) if is_masked else holder.name)
-    if isinstance(project := certificate.fields.get("project_name"), str):
+    if copy is not None:
+        claims[RECIPIENT] = shorten(copy.recipient)
+    elif isinstance(project := certificate.fields.get("project_name"), str):
         claims["p"] = shorten(mask_name(project) if "project_name" in masks else project)
     claims["c"] = digest[:DIGEST_BYTES]
     return claims
@@ -198,8 +205,12 @@ def _check_claims(claims: Mapping[Any, Any]) -> None:
         raise SealError("the seal lacks a claim")
     if not all(_is_instant(claims.get(name)) for name in (IAT, NBF)):
         raise SealError("the seal's iat or nbf is no instant")
-    if not _is_instant(claims.get(EXP, 0)) or not isinstance(claims.get("p", ""), str):
-        raise SealError("the seal's exp or project name is malformed")
+    if not _is_instant(claims.get(EXP, 0)):
+        raise SealError("the seal's exp is no instant")
+    if not all(isinstance(claims.get(name, ""), str) for name in ("p", RECIPIENT)):
+        raise SealError("the seal's project or recipient is no text")
+    if RECIPIENT in claims and EXP not in claims:
+        raise SealError("the seal of a copy says when it lapses")
 
 
 def _is_instant(value: Any) -> bool:

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import date, timedelta
 from functools import lru_cache
+from importlib.resources import files
 from importlib.resources.abc import Traversable
 from pathlib import Path
 from typing import Any
@@ -109,6 +110,7 @@ _COMMON = frozenset(
     {"number", "local_number", "issuer", "issued_on", "valid_from", "valid_to", "project_code"}
     | {"attachments", "holders", "rests_on", "supersedes", "status", "id"}
 )
+_PACKAGE = re.compile(r"""["']\s*@""")
 _SERIAL = re.compile(r"\{serial(?::(\d+))?\}")
 
 
@@ -159,8 +161,9 @@ def _fill(text: str, agency: Agency, issued_on: date) -> str:
 class CertificateType:
     """One version of a certificate type 证照类型.
 
-    ``schema`` is the JSON Schema of a draft's ``fields``; ``template`` the digest of ``face.typ``
-    where there is one; ``digest`` covers everything that may not change once it was used.
+    ``schema`` is the JSON Schema of a draft's ``fields``; ``face`` the typst source of the printed
+    form, the general one where the folder has none, and ``template`` its digest; ``digest`` covers
+    everything that may not change once it was used.
     """
 
     slug: str
@@ -172,7 +175,8 @@ class CertificateType:
     example: Mapping[str, Any]
     number: NumberPattern
     local_number: NumberPattern | None
-    template: str | None
+    face: str = field(repr=False)
+    template: str
     digest: str
     draft_validator: jsonschema_rs.Draft202012Validator = field(repr=False, compare=False)
     fields_validator: jsonschema_rs.Draft202012Validator = field(repr=False, compare=False)
@@ -301,9 +305,7 @@ def load_type(folder: Traversable | Path) -> CertificateType:
     problems = problems or _path_problems(definition, schema)
     if problems:
         raise TypeFolderError(f"{folder}: " + "; ".join(problems[:20]))
-    face = folder / "face.typ"
-    template = b64url(sha256(face.read_bytes())) if face.is_file() else None
-    return _assemble(definition, schema, example, template)
+    return _assemble(definition, schema, example, _read_face(folder))
 
 
 def _read(folder: Traversable | Path, name: str) -> dict[str, Any]:
@@ -316,6 +318,20 @@ def _read(folder: Traversable | Path, name: str) -> dict[str, Any]:
     if not isinstance(value, dict):
         raise TypeFolderError(f"{folder}: {name} is not an object")
     return value
+
+
+def _read_face(folder: Traversable | Path) -> str:
+    """Read the printed face; the general one serves a type without its own."""
+    place = folder / "face.typ"
+    if not place.is_file():
+        place = files("ecert") / "catalogue" / "face.typ"
+    try:
+        face = place.read_bytes().decode("utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise TypeFolderError(f"{folder}: face.typ cannot be read") from error
+    if _PACKAGE.search(face):  # it would be fetched from elsewhere, and change
+        raise TypeFolderError(f"{folder}: face.typ: packages cannot be imported")
+    return face
 
 
 def _schema_problems(definition: Mapping[str, Any], schema: Mapping[str, Any]) -> list[str]:
@@ -386,8 +402,9 @@ def _assemble(
     definition: dict[str, Any],
     schema: dict[str, Any],
     example: dict[str, Any],
-    template: str | None,
+    face: str,
 ) -> CertificateType:
+    template = b64url(sha256(face.encode()))
     fixed = {name: value for name, value in definition.items() if name != "state"}
     digest = sha256(canonical({"type": fixed, "schema": schema, "template": template}))
     return CertificateType(
@@ -400,6 +417,7 @@ def _assemble(
         example=example,
         number=_number(definition["number"]),
         local_number=_number(definition["local_number"]) if "local_number" in definition else None,
+        face=face,
         template=template,
         digest=b64url(digest),
         draft_validator=compile_draft(schema),
