@@ -12,6 +12,7 @@
     │   ├── TokenError               token_malformed       not a token we understand
     │   ├── SealError                seal_malformed        not a seal, or no code in the picture
     │   ├── ReceiptError             receipt_malformed     not a receipt
+    │   ├── DocumentError            document_malformed    not a PDF that an agency signed
     │   ├── NoteError                note_malformed        not a signed note or checkpoint
     │   └── IdempotencyMismatch      idempotency_mismatch  the key was used for another body
     ├── SignatureError               signature_invalid     a signature, proof or chain does not hold
@@ -30,6 +31,7 @@
     ├── RenderError                  cannot_be_drawn       a page cannot be drawn; the character is named
     ├── KeyUnavailable               key_unavailable       no key, or it cannot be opened
     ├── HomeError                    home_invalid          the registry's home is missing or wrong
+    ├── TimeStampUnavailable         time_stamp_unavailable  the time-stamp authority did not answer
     ├── ForkGuard                    log_would_fork        the log is behind what was published
     ├── NotPublished                 not_published         no checkpoint covers the entry yet
     └── StoreBusy                    store_busy            the database did not answer in time
@@ -124,6 +126,16 @@ class ReceiptError(InputError):
     """The text is no receipt."""
 
     code = "receipt_malformed"
+
+
+class DocumentError(InputError):
+    """The file is not a signed document; ``reason`` is the code that a report gives for it."""
+
+    code = "document_malformed"
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(f"not a document that an agency signed ({reason})")
+        self.reason = reason
 
 
 class NoteError(InputError):
@@ -232,6 +244,12 @@ class HomeError(EcertError):
     """The registry's home is missing, incomplete or in the way."""
 
     code = "home_invalid"
+
+
+class TimeStampUnavailable(EcertError):
+    """The time-stamp authority did not answer; the document waits."""
+
+    code = "time_stamp_unavailable"
 
 
 class ForkGuard(EcertError):

@@ -105,7 +105,12 @@ def read_picture(data: bytes) -> list[str]:
             grey = picture.convert("L")
     except _UNREADABLE as error:
         raise SealError("the picture cannot be read") from error
+    return read_image(grey)
+
+
+def read_image(image: Image.Image) -> list[str]:
+    """Read all QR codes in an image that is open already."""
     found = zxingcpp.read_barcodes(
-        grey, formats=zxingcpp.BarcodeFormats(zxingcpp.BarcodeFormat.QRCode)
+        image, formats=zxingcpp.BarcodeFormats(zxingcpp.BarcodeFormat.QRCode)
     )
     return [code.text for code in found if code.valid]

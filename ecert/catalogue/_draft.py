@@ -11,6 +11,7 @@ import jsonschema_rs
 
 from ecert.catalogue._type import CertificateType
 from ecert.errors import DraftError, FieldError, IdentifierError
+from ecert.fonts import unprintable
 from ecert.ids import check_credit_code, check_project_code, check_resident_number, parse_identifier
 from ecert.model import CREDIT_CODE, HOLDER_CODE_TYPES, RESIDENT_NUMBER, Attachment, Draft, Holder
 
@@ -31,11 +32,7 @@ def check_draft(kind: CertificateType, draft: Any) -> Draft:
     except (ValueError, TypeError) as error:  # not JSON: half a surrogate pair, a set, a date
         raise DraftError("the draft is not JSON") from error
     faults = [fault for group in errors for fault in group]
-    faults += [
-        _fault(path, "control_character", "含有控制字符", "control characters are not allowed")
-        for path, text in _texts(draft, ())
-        if _CONTROL.search(text)
-    ]
+    faults += [fault for path, text in _texts(draft, ()) for fault in _text_faults(path, text)]
     if isinstance(draft, dict):
         faults += _deeper_faults(kind, draft, {fault.pointer for fault in faults})
     if faults:
@@ -47,6 +44,18 @@ def check_draft(kind: CertificateType, draft: Any) -> Draft:
 
 # C0 and C1 without tab and line feed, delete, and what turns the direction of writing around.
 _CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]")
+
+
+def _text_faults(path: tuple[str | int, ...], text: str) -> Iterator[FieldError]:
+    """Refuse what could not be printed on the certificate, naming the character."""
+    if _CONTROL.search(text):
+        yield _fault(
+            path, "control_character", "含有控制字符", "control characters are not allowed"
+        )
+    elif (one := unprintable(text)) is not None:
+        named = f"{one}（U+{ord(one):04X}）"
+        zh, en = f"字符{named}无法打印", f"the character {named} cannot be printed"
+        yield _fault(path, "unprintable_character", zh, en)
 
 
 def _texts(value: Any, path: tuple[str | int, ...]) -> Iterator[tuple[tuple[str | int, ...], str]]:

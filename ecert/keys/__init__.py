@@ -7,6 +7,7 @@ from ecert.keys.chain import (
     make_leaf,
     make_request,
     make_root,
+    sign_der,
     verify_chain,
 )
 from ecert.keys.file import FileSigner, destroy_file, make_file, make_signer
@@ -62,6 +63,7 @@ __all__ = [
     "parse_trust",
     "passphrase_from",
     "public_jwk",
+    "sign_der",
     "suite_of",
     "thumbprint",
     "verify",

@@ -149,7 +149,7 @@ def _certify(builder: x509.CertificateBuilder, signer: Signer) -> bytes:
     draft = builder.sign(*_throwaway(signer.suite))
     tbs = draft.tbs_certificate_bytes
     algorithm = _algorithm(draft.public_bytes(serialization.Encoding.DER), tbs)
-    signature = _der(0x03, b"\x00" + _x509_signature(signer, tbs))
+    signature = _der(0x03, b"\x00" + sign_der(signer, tbs))
     return _der(0x30, tbs + algorithm + signature)
 
 
@@ -174,7 +174,7 @@ def _request_for(builder: x509.CertificateSigningRequestBuilder, signer: Signer)
     algorithm = _algorithm(
         draft.public_bytes(serialization.Encoding.DER), draft.tbs_certrequest_bytes
     )
-    return _der(0x30, tbs + algorithm + _der(0x03, b"\x00" + _x509_signature(signer, tbs)))
+    return _der(0x30, tbs + algorithm + _der(0x03, b"\x00" + sign_der(signer, tbs)))
 
 
 def _throwaway(
@@ -191,7 +191,8 @@ def _algorithm(whole: bytes, tbs: bytes) -> bytes:
     return whole[start : start + 2 + whole[start + 1]]
 
 
-def _x509_signature(signer: Signer, data: bytes) -> bytes:
+def sign_der(signer: Signer, data: bytes) -> bytes:
+    """Sign data as X.509 and CMS want it: for ES256 the DER of r and s (RFC 3279 §2.2.3)."""
     raw = signer.sign(data)
     if signer.suite != ES256:
         return raw
@@ -249,7 +250,7 @@ def verify_chain(
     certificates = [parse_certificate(der) for der in chain]
     leaf, *between = certificates
     path = _path(leaf, between, [parse_certificate(der) for der in anchors], role, at)
-    if code is not None and _organisation_code(leaf) != code:
+    if code is not None and organisation_code(leaf) != code:
         raise SignatureError("the certificate does not belong to this agency")
     key = _supported(leaf.public_key())
     return VerifiedKey(
@@ -328,7 +329,8 @@ def _leaf_policy(role: Role) -> verification.ExtensionPolicy:
     return policy.require_present(x509.ExtendedKeyUsage, agnostic, check_extended)
 
 
-def _organisation_code(leaf: x509.Certificate) -> str | None:
+def organisation_code(leaf: x509.Certificate) -> str | None:
+    """Give the credit code that a certificate carries (2.5.4.97), or None."""
     found = leaf.subject.get_attributes_for_oid(NameOID.ORGANIZATION_IDENTIFIER)
     return str(found[0].value) if len(found) == 1 else None
 

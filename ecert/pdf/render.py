@@ -16,7 +16,7 @@ from ecert.catalogue import CertificateType
 from ecert.copy import UnverifiedCopy, parse_copy
 from ecert.credential import UnverifiedCredential, parse_credential
 from ecert.errors import RenderError
-from ecert.pdf.fonts import font_paths, fonts_version
+from ecert.fonts import font_paths, fonts_version
 from ecert.pdf.page import page_data, record_of
 from ecert.pdf.parts import (
     COPY_FILE,
@@ -104,7 +104,7 @@ def _compile(source: str, inputs: dict[str, str], timestamp: int) -> bytes:
     except typst.TypstError as error:
         raise RenderError(f"the page cannot be drawn: {error.message.splitlines()[0]}") from error
     assert isinstance(made, bytes)  # noqa: S101 - one PDF, not a picture a page
-    return made
+    return made + b"\n"  # an update begins on a line of its own, or it is no PDF/A (6.1.9)
 
 
 def _attachments(parts: Parts, record: dict[str, Any]) -> list[dict[str, Any]]:

@@ -1,6 +1,16 @@
 """The database: the only import of SQLAlchemy."""
 
-from ecert.store.reading import TILE, TILE_LEVELS, ClientRow, Filter, KeyRow, Reading, Visibility
+from ecert.store.reading import (
+    TILE,
+    TILE_LEVELS,
+    ClientRow,
+    CopyRow,
+    DocumentRow,
+    Filter,
+    KeyRow,
+    Reading,
+    Visibility,
+)
 from ecert.store.store import Store
 from ecert.store.writing import IMPORT, NewCertificate, Transaction, client_columns
 
@@ -9,6 +19,8 @@ __all__ = [
     "TILE",
     "TILE_LEVELS",
     "ClientRow",
+    "CopyRow",
+    "DocumentRow",
     "Filter",
     "KeyRow",
     "NewCertificate",

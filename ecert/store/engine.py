@@ -13,6 +13,7 @@ from sqlalchemy.exc import ArgumentError
 from ecert.errors import HomeError
 
 BUSY_MILLISECONDS = 15_000
+HEAD = "0002"  # the newest migration
 _WRITER = "ecert_writer"
 
 
@@ -81,3 +82,9 @@ def migrate(engine: Engine) -> None:
 def is_migrated(engine: Engine) -> bool:
     """Tell whether the database was ever set up."""
     return inspect(engine).has_table("certificates")
+
+
+def is_newest(engine: Engine) -> bool:
+    """Tell whether the tables are those of this version."""
+    with engine.connect() as connection:
+        return connection.exec_driver_sql("SELECT version_num FROM alembic_version").scalar() == HEAD

@@ -51,6 +51,26 @@ class ClientRow:
 
 
 @dataclass(frozen=True, slots=True)
+class DocumentRow:
+    """A signed file as it was stored: its bytes, SHA-256, PAdES level, and when it was made."""
+
+    data: bytes
+    digest: bytes
+    level: str
+    created_at: int
+
+
+@dataclass(frozen=True, slots=True)
+class CopyRow:
+    """An annotated copy: whose, its signed token, its seal, and the log entry that names it."""
+
+    log_index: int
+    certificate: str
+    token: str
+    seal: str
+
+
+@dataclass(frozen=True, slots=True)
 class Visibility:
     """Whose certificates a caller may see: an agency's own, and all of some types."""
 
@@ -205,6 +225,45 @@ class Reading:
             for row in self._all(query.order_by(t.certificates.c.log_index).limit(limit))
         ]
 
+    # -- documents -----------------------------------------------------------------------------
+
+    def document(self, log_index: int) -> DocumentRow | None:
+        """Find the signed file of an issue, or of a copy, by the index of its log entry."""
+        c = t.documents.c
+        query = select(c.data, c.digest, c.level, c.created_at).where(c.log_index == log_index)
+        row = self._one(query)
+        if row is None:
+            return None
+        return DocumentRow(bytes(row.data), bytes(row.digest), row.level, row.created_at)
+
+    def undocumented(self, after: int, limit: int) -> list[Record]:
+        """List certificates that have no signed file yet, in the order of their issue."""
+        c, d = t.certificates.c, t.documents.c
+        missing = ~select(d.log_index).where(d.log_index == c.log_index).exists()
+        query = select(*_RECORD).where(c.log_index > after, missing)
+        return [_record(row) for row in self._all(query.order_by(c.log_index).limit(limit))]
+
+    def count_undocumented(self) -> int:
+        """Count the certificates that have no signed file yet."""
+        c, d = t.certificates.c, t.documents.c
+        missing = ~select(d.log_index).where(d.log_index == c.log_index).exists()
+        return int(self.connection.execute(select(func.count()).where(missing)).scalar_one())
+
+    def copies(self, certificate: str) -> list[CopyRow]:
+        """List the annotated copies of a certificate, oldest first."""
+        c = t.copies.c
+        query = select(c.log_index, c.certificate, c.token, c.seal).order_by(c.log_index)
+        rows = self._all(query.where(c.certificate == certificate))
+        return [CopyRow(row.log_index, row.certificate, row.token, row.seal) for row in rows]
+
+    def agency_image(self, agency: str) -> bytes | None:
+        """Give the image that an agency set up for its documents."""
+        c = t.agency_images.c
+        row = self._one(select(c.image).where(c.agency == agency))
+        return None if row is None else bytes(row.image)
+
+    # -- life ------------------------------------------------------------------------------------
+
     def statuses(self, identifiers: Iterable[str]) -> dict[str, tuple[Status, int | None]]:
         """Give the stored status and ``exp`` of several certificates."""
         rows = self.connection.execute(_STATUSES, {"identifiers": list(identifiers)})
@@ -216,8 +275,8 @@ class Reading:
         return [_event(row) for row in self._all(query.order_by(t.statements.c.log_index))]
 
     def salt(self, log_index: int) -> bytes | None:
-        """Find the salt of a log entry, with the certificate or the statement it belongs to."""
-        for table in (t.certificates, t.statements):
+        """Find the salt of a log entry, with the certificate, statement or copy it belongs to."""
+        for table in (t.certificates, t.statements, t.copies):
             row = self._one(select(table.c.salt).where(table.c.log_index == log_index))
             if row is not None:
                 return bytes(row.salt)

@@ -19,7 +19,7 @@ from sqlalchemy.exc import (
 )
 
 from ecert.errors import HomeError, InputError, StoreBusy
-from ecert.store.engine import is_migrated, migrate, open_engine, reader, writer
+from ecert.store.engine import is_migrated, is_newest, migrate, open_engine, reader, writer
 from ecert.store.reading import Reading
 from ecert.store.writing import Transaction
 
@@ -52,10 +52,15 @@ class Store:
             migrate(self._engine)
 
     def check_set_up(self) -> None:
-        """Refuse a database that was never set up. Raises: HomeError, StoreBusy."""
+        """Refuse a database that was never set up, and bring an older one up to date.
+
+        Raises: HomeError, StoreBusy.
+        """
         with _translated():
             if not is_migrated(self._engine):
                 raise HomeError("the database holds no registry; run: ecert init")
+            if not is_newest(self._engine):
+                migrate(self._engine)
 
     @contextmanager
     def reading(self) -> Iterator[Reading]:

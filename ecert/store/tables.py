@@ -225,6 +225,40 @@ checkpoints = Table(  # append-only
     Column("published_at", BigInteger, nullable=False),
 )
 
+copies = Table(  # annotated copies: each its own signed token, logged as an act
+    "copies",
+    metadata,
+    Column("log_index", BigInteger, primary_key=True, autoincrement=False),
+    Column("certificate", ForeignKey("certificates.id", ondelete="CASCADE"), nullable=False),
+    Column("recipient", Text, nullable=False),
+    Column("purpose", Text, nullable=False),
+    Column("until", String(10), nullable=False),
+    Column("made_at", BigInteger, nullable=False),
+    Column("salt", Blob, nullable=False),
+    Column("token", Text, nullable=False),
+    Column("seal", Text, nullable=False),
+    Index(None, "certificate"),
+)
+
+documents = Table(  # the signed files: of an issue, or of a copy, by the index of its log entry
+    "documents",
+    metadata,
+    Column("log_index", BigInteger, primary_key=True, autoincrement=False),
+    Column("certificate", ForeignKey("certificates.id", ondelete="CASCADE"), nullable=False),
+    Column("level", String(8), nullable=False),
+    Column("digest", Blob, nullable=False),
+    Column("data", Blob, nullable=False),
+    Column("created_at", BigInteger, nullable=False),
+    Index(None, "certificate"),
+)
+
+agency_images = Table(  # a picture of its seal that an agency set up for its printed documents
+    "agency_images",
+    metadata,
+    Column("agency", ForeignKey("agencies.code"), primary_key=True),
+    Column("image", Blob, nullable=False),
+)
+
 audit = Table(
     "audit",
     metadata,

@@ -214,6 +214,24 @@ class Transaction(Reading):
 
     # -- audit and log -------------------------------------------------------------------------------
 
+    def add_copy(self, columns: Mapping[str, Any]) -> None:
+        """Keep an annotated copy."""
+        self.connection.execute(insert(t.copies).values(**columns))
+
+    def keep_documents(self, rows: Sequence[Mapping[str, Any]]) -> None:
+        """Keep signed files, each once: what is there already stays and the new one is dropped."""
+        wanted = [row["log_index"] for row in rows]
+        c = t.documents.c.log_index
+        there = set(self.connection.execute(select(c).where(c.in_(wanted))).scalars())
+        if fresh := [dict(row) for row in rows if row["log_index"] not in there]:
+            self.connection.execute(insert(t.documents), fresh)
+
+    def put_agency_image(self, agency: str, image: bytes | None) -> None:
+        """Set up or remove the image of an agency's seal."""
+        self.connection.execute(delete(t.agency_images).where(t.agency_images.c.agency == agency))
+        if image is not None:
+            self.connection.execute(insert(t.agency_images).values(agency=agency, image=image))
+
     def lock_audit_head(self) -> int:
         """Lock the audit trail's head and give its size."""
         row = self._one(select(t.audit_head.c.size).with_for_update())

@@ -1,4 +1,4 @@
-"""The fonts of a page: from wheels, never from the machine, so that everybody gets the same page."""
+"""The fonts of printed pages: from wheels, never from the machine, so that every page is the same."""
 
 from __future__ import annotations
 
@@ -7,10 +7,9 @@ from importlib.metadata import version
 from importlib.resources import files
 from pathlib import Path
 
-from fontTools.ttLib import TTFont
-
 # Noto (SIL Open Font License): the mainland's forms first; Taiwan's and Japan's add rare names.
 WHEELS = ("pylopdf-fonts-zh-cn", "pylopdf-fonts-zh-tw", "pylopdf-fonts-jp")
+_NOT_DRAWN = "≒"  # the one character of GBK that none of them has
 
 
 def font_paths() -> list[Path]:
@@ -21,28 +20,26 @@ def font_paths() -> list[Path]:
 
 def fonts_version() -> str:
     """Name the fonts' versions: another one may draw another page."""
-    return " ".join(f"{wheel} {version(wheel)}" for wheel in WHEELS)
+    return ", ".join(f"{wheel} {version(wheel)}" for wheel in WHEELS)
 
 
 def unprintable(text: str) -> str | None:
-    """Find the first character that no font here can draw, or None.
+    """Find the first character that no font here can draw, or None 无法打印的字.
 
-    GBK is covered whole (a test holds the fonts to it), so ordinary text never opens a font file.
+    The rest of GBK is drawn (a test holds the fonts to it), so ordinary text opens no font file.
     """
     try:
         text.encode("gbk")
     except UnicodeEncodeError:
-        drawn = _drawn()
-        return next((one for one in text if ord(one) not in drawn), None)
-    return next((one for one in text if one in _NOT_DRAWN_GBK or not one.isprintable()), None)
-
-
-_NOT_DRAWN_GBK = frozenset("≒")  # the one character of GBK that Noto's mainland fonts leave out
+        return next((one for one in text if ord(one) not in _drawn() and one not in "\t\n"), None)
+    return _NOT_DRAWN if _NOT_DRAWN in text else None
 
 
 @cache
 def _drawn() -> frozenset[int]:
     """Collect every character that one of the fonts draws."""
+    from fontTools.ttLib import TTFont  # noqa: PLC0415 - rare, and slow to load
+
     found: set[int] = set()
     for path in font_paths():
         with TTFont(path, lazy=True) as font:

@@ -1,0 +1,109 @@
+"""The agency's signature under a document: PAdES (ETSI EN 319 142-1), as an incremental update.
+
+The page itself is not touched: the first revision of a signed file is what ``render`` made.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import io
+from dataclasses import dataclass
+from datetime import datetime
+from functools import lru_cache
+
+from asn1crypto import algos, x509
+from pyhanko.pdf_utils.incremental_writer import IncrementalPdfFileWriter
+from pyhanko.sign import signers
+from pyhanko.sign.fields import SigSeedSubFilter
+from pyhanko.sign.signers.pdf_cms import PdfCMSSignedAttributes
+from pyhanko.sign.timestamps import TimeStamper
+from pyhanko.sign.timestamps.aiohttp_client import HTTPTimeStamper
+from pyhanko_certvalidator.registry import SimpleCertificateStore
+
+from ecert.errors import TimeStampUnavailable
+from ecert.keys import SigningKey, sign_der
+from ecert.pdf.read import ALGORITHMS
+
+FIELD = "Signature1"
+BASIC, TIMED = "B-B", "B-T"  # the baseline levels that we reach
+# Hexadecimal digits kept free for the signature; a time-stamp brings its own certificates.
+_ROOM = {BASIC: 16 << 10, TIMED: 48 << 10}
+
+
+@dataclass(frozen=True, slots=True)
+class Authority:
+    """A time-stamp authority 时间戳服务 (RFC 3161): its address, and how long to wait, in seconds."""
+
+    url: str
+    timeout: int = 10
+
+
+class _KeySigner(signers.Signer):
+    """pyHanko's signer over ours: the key is held and never leaves its device."""
+
+    def __init__(self, key: SigningKey) -> None:
+        certificates = _certificates(key.chain)
+        self.digest, mechanism = ALGORITHMS[key.signer.suite]
+        self._key = key.signer
+        super().__init__(
+            signing_cert=certificates[0],
+            cert_registry=SimpleCertificateStore.from_certs(certificates[1:]),  # type: ignore[no-untyped-call]
+            signature_mechanism=algos.SignedDigestAlgorithm({"algorithm": mechanism}),
+            embed_roots=False,
+        )
+
+    async def async_sign_raw(
+        self,
+        data: bytes,
+        digest_algorithm: str,  # noqa: ARG002 - the suite decides
+        dry_run: bool = False,
+    ) -> bytes:
+        """Sign the signed attributes."""
+        return bytes(72) if dry_run else sign_der(self._key, data)
+
+
+@lru_cache(maxsize=256)
+def _certificates(chain: tuple[bytes, ...]) -> list[x509.Certificate]:
+    """Keep what was parsed: a batch signs under the same few chains."""
+    return [x509.Certificate.load(der) for der in chain]
+
+
+def sign(
+    page: bytes, key: SigningKey, *, name: str, at: datetime, authority: Authority | None = None
+) -> bytes:
+    """Sign a drawn page 电子签名 with an agency's key; give the whole file.
+
+    ``name`` is the signer's, ``at`` the claimed time. With an authority the signature carries its
+    time-stamp (B-T). Raises: TimeStampUnavailable, KeyUnavailable.
+    """
+    timestamper = (
+        None if authority is None else HTTPTimeStamper(authority.url, timeout=authority.timeout)
+    )
+    try:
+        return asyncio.run(_sign(page, _KeySigner(key), name, at, timestamper))
+    except (OSError, TimeoutError) as error:  # pyHanko's own request error is an OSError
+        raise TimeStampUnavailable("the time-stamp authority gave no time-stamp") from error
+
+
+async def _sign(
+    page: bytes, signer: _KeySigner, name: str, at: datetime, timestamper: TimeStamper | None
+) -> bytes:
+    meta = signers.PdfSignatureMetadata(
+        field_name=FIELD, md_algorithm=signer.digest, subfilter=SigSeedSubFilter.PADES, name=name
+    )
+    writer = _Update(io.BytesIO(page))
+    session = signers.PdfSigner(meta, signer, timestamper=timestamper).init_signing_session(writer)
+    session.system_time = at
+    room = _ROOM[BASIC if timestamper is None else TIMED]
+    document = session.prepare_tbs_document(validation_info=None, bytes_reserved=room)
+    digest, output = document.digest_tbs_document()
+    attributes = PdfCMSSignedAttributes(signing_time=at)
+    await document.perform_signature(digest.document_digest, attributes)
+    output.seek(0)
+    return bytes(output.read())
+
+
+class _Update(IncrementalPdfFileWriter):
+    """An update that stays PDF 1.7: pyHanko would raise it to 2.0, which PDF/A-3 forbids."""
+
+    output_version = (1, 7)
