@@ -12,13 +12,14 @@ from ecert.credential import present
 from ecert.errors import EcertError
 from ecert.keys import Signer, Trust, open_signer, parse_trust
 from ecert.model import Actor, Agency, Basis, Operation, Record, Status
-from ecert.registry import Query, Registry
+from ecert.registry import CopyWish, Query, Registry
 from ecert.verification import Report, StatusSource, Verdict, Verifier, verify
 
 __all__ = [
     "Actor",
     "Agency",
     "Basis",
+    "CopyWish",
     "EcertError",
     "Operation",
     "Plan",

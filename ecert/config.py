@@ -30,7 +30,7 @@ from ecert.keys import make_secret, open_secret, passphrase_from
 from ecert.keys.file import write_private
 from ecert.keys.passphrase import PLAIN, AskPassphrase
 from ecert.model import Actor, Agency
-from ecert.registry import Registry, check_agency
+from ecert.registry import Registry, TimeStamping, check_agency
 from ecert.store import Store
 
 SETTINGS = "settings.toml"
@@ -40,6 +40,7 @@ TRIAL_AGENCY = Agency(
 )
 _LOG = logging.getLogger("ecert")
 _URL = re.compile(r"https?://[a-z0-9.-]+(:[0-9]{1,5})?")
+_HTTP = re.compile(r"https?://[^\s/]")
 _LOOPBACK = re.compile(r"http://(localhost|127\.0\.0\.1)(:[0-9]{1,5})?")
 
 
@@ -48,6 +49,8 @@ class Settings(BaseSettings):
 
     ``base_url`` and ``origin`` are inside everything that was signed and cannot change after the
     first issue. ``database`` is an address; a relative SQLite path starts at the home.
+    ``time_stamp_url`` is an RFC 3161 authority for documents; with ``time_stamp_required`` they
+    wait while it is silent, otherwise they are made without a time-stamp (B-B).
     """
 
     model_config = SettingsConfigDict(env_prefix="ECERT_", extra="forbid", frozen=True)
@@ -59,6 +62,8 @@ class Settings(BaseSettings):
     defining_body: str = ""
     database: str = "sqlite:///ecert.db"
     state_dir: Path | None = None
+    time_stamp_url: str = ""
+    time_stamp_required: bool = False
 
     @model_validator(mode="after")
     def check(self) -> Self:
@@ -68,6 +73,8 @@ class Settings(BaseSettings):
         host = self.base_url.partition("://")[2]
         if not re.fullmatch(re.escape(host) + r"/log(-[0-9a-z]+)?", self.origin):
             raise ValueError(f"origin: {host}/log, or that with a suffix after a hyphen")
+        if self.time_stamp_url and not _HTTP.match(self.time_stamp_url):
+            raise ValueError("time_stamp_url: an address that begins with http:// or https://")
         if self.defining_body:
             check_credit_code(self.defining_body)
         return self
@@ -196,6 +203,7 @@ def _registry(
         defining_body=settings.defining_body,
         clock=around.clock,
         randomness=around.randomness,
+        stamping=TimeStamping(settings.time_stamp_url, settings.time_stamp_required),
     )
 
 

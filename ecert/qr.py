@@ -1,4 +1,4 @@
-"""The seal as an image, and an image back to the text of a seal (ISO/IEC 18004)."""
+"""The seal as an image, and an image back to the text of a seal (ISO/IEC 18004); pictures in and out."""
 
 from __future__ import annotations
 
@@ -13,11 +13,13 @@ from qrcode.exceptions import DataOverflowError
 from qrcode.image.pil import PilImage
 from qrcode.util import QRData
 
-from ecert.errors import SealError, TooLarge
+from ecert.errors import InputError, SealError, TooLarge
 
 QUIET_ZONE = 4  # modules, ISO/IEC 18004 §9.1
 MAX_PICTURE_BYTES = 10 << 20
 MAX_PIXELS = 40_000_000
+MAX_IMAGE_BYTES = 256 << 10
+MAX_IMAGE_PIXELS = 4_000_000
 _MASK = 2  # scoring all eight costs five sixths of the time and reads no better (measured)
 _FORMATS = ("PNG", "JPEG")
 _UNREADABLE = (
@@ -106,6 +108,22 @@ def read_picture(data: bytes) -> list[str]:
     except _UNREADABLE as error:
         raise SealError("the picture cannot be read") from error
     return read_image(grey)
+
+
+def check_image(data: bytes) -> None:
+    """Check a picture that is to be printed: a PNG of at most 256 KB and 4 million pixels.
+
+    Raises: InputError, TooLarge.
+    """
+    if len(data) > MAX_IMAGE_BYTES:
+        raise TooLarge("the picture is larger than 256 KB")
+    try:
+        with Image.open(io.BytesIO(data), formats=("PNG",)) as picture:
+            if picture.width * picture.height > MAX_IMAGE_PIXELS:
+                raise TooLarge("the picture has more than 4 million pixels")
+            picture.load()
+    except _UNREADABLE as error:
+        raise InputError("the picture is not a PNG that can be read") from error
 
 
 def read_image(image: Image.Image) -> list[str]:

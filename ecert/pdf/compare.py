@@ -20,7 +20,7 @@ from ecert.qr import read_image
 _END = b"%%EOF"
 _READING_SCALE = 300 / 72  # dots a point: what a scanner at 300 dpi would see
 MAX_PAGES = 50
-_ADDED_TO_ROOT = {"/AcroForm", "/Extensions", "/Metadata"}
+_ADDED_TO_ROOT = {"/AcroForm", "/Extensions", "/Metadata", "/Version"}
 _SPACE = re.compile(r"\s+")
 
 
@@ -32,7 +32,14 @@ def compare(document: SignedDocument, parts: Parts, kind: CertificateType) -> st
     """
     try:
         return _compare(document.data, parts, kind)
-    except (EcertError, pikepdf.PdfError, pypdfium2.PdfiumError, ValueError, LookupError, AttributeError):
+    except (
+        EcertError,
+        pikepdf.PdfError,
+        pypdfium2.PdfiumError,
+        ValueError,
+        LookupError,
+        AttributeError,
+    ):
         return "page_differs"
 
 
@@ -110,7 +117,7 @@ def _root_is_kept(drawn: pikepdf.Pdf, signed: pikepdf.Pdf) -> bool:
 
 
 def _shows_nothing_new(drawn: pikepdf.Pdf, signed: pikepdf.Pdf) -> bool:
-    """The first page may gain one annotation: a signature field of no size and no appearance."""
+    """Allow the first page one more annotation: a signature field of no size and no appearance."""
     before, after = drawn.pages[0].obj, signed.pages[0].obj
     added = list(after.get("/Annots", ()))
     kept = {name: value for name, value in _members(after).items() if name != "/Annots"}

@@ -11,6 +11,7 @@ import io
 import re
 import zlib
 from dataclasses import dataclass
+from datetime import datetime
 
 import pikepdf
 from asn1crypto import cms, x509
@@ -24,7 +25,10 @@ from ecert.pdf.parts import Parts, parts_of
 MAX_ATTACHMENTS = 16
 MAX_ATTACHMENT_BYTES = 2 << 20
 MAX_SIGNATURES = 8  # places looked at; ours has one
-_RANGE = re.compile(rb"/ByteRange\s{0,8}\[\s{0,8}(\d{1,9})\s+(\d{1,9})\s+(\d{1,9})\s+(\d{1,9})\s*\]")
+_RANGE = re.compile(
+    rb"/ByteRange\s{0,8}\[\s{0,8}(\d{1,9})\s+(\d{1,9})\s+(\d{1,9})\s+(\d{1,9})\s*\]"
+)
+_TIME = re.compile(rb"/M\s{0,8}\(D(?::|\\072)(\d{14})(?:Z|\+00'00'?)\)")
 ALGORITHMS = {  # of each suite: digest and signature, as CMS calls them
     ES256: ("sha256", "sha256_ecdsa"),
     EDDSA: ("sha512", "ed25519"),  # RFC 8419 §3.1
@@ -46,7 +50,7 @@ class UnverifiedDocument:
 
 @dataclass(frozen=True, slots=True)
 class SignedDocument:
-    """Whose signature is under a document: ``chain`` is DER, leaf first.
+    """Whose signature is under a document: ``chain`` is DER, leaf first; the time is the signer's.
 
     The signature holds; whether the chain may speak for the agency is for the trust file to say.
     """
@@ -55,6 +59,7 @@ class SignedDocument:
     rest: int
     agency: str
     chain: tuple[bytes, ...]
+    claimed_at: int
 
 
 def parse_document(data: bytes) -> UnverifiedDocument:
@@ -101,7 +106,13 @@ def _check_signature(document: UnverifiedDocument) -> SignedDocument:
     code = organisation_code(parse_certificate(chain[0]))
     if code is None:
         raise SignatureError("the signer's certificate names no agency")
-    return SignedDocument(document.data, document.rest, code, chain)
+    return SignedDocument(document.data, document.rest, code, chain, _claimed_time(document))
+
+
+def _claimed_time(document: UnverifiedDocument) -> int:
+    """Read when the signer says that it signed: ``/M`` of the signature dictionary, in UTC."""
+    (*_, found) = _TIME.finditer(document.data)
+    return int(datetime.strptime(found[1].decode() + "+0000", "%Y%m%d%H%M%S%z").timestamp())
 
 
 def _chain(

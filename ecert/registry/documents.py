@@ -44,6 +44,9 @@ class TimeStamping:
     is_required: bool = False
 
 
+NO_STAMPING = TimeStamping()
+
+
 @dataclass(frozen=True, slots=True)
 class CopyWish:
     """What a copy is wanted for: by whom, why, and until which day."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hmac
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, datetime
 from hashlib import sha256
@@ -13,6 +13,7 @@ from typing import Any, NoReturn
 from ecert import audit, credential, issuance, lifecycle, log
 from ecert._encoding import Clock, Randomness
 from ecert.catalogue import Catalogue, check_draft
+from ecert.copy import Copy, parse_copy
 from ecert.errors import (
     AlreadyExists,
     DraftError,
@@ -22,6 +23,7 @@ from ecert.errors import (
     NotFound,
     NotPublished,
 )
+from ecert.fonts import unprintable
 from ecert.ids import check_credit_code, check_division, parse_identifier
 from ecert.issuance import Desk, Idempotency, Issued, Order, Succession
 from ecert.keys import Role, Trust, TrustedRegistry, derive, parse_jwk, thumbprint
@@ -40,12 +42,15 @@ from ecert.model import (
     effective_status,
     is_line,
 )
+from ecert.qr import check_image
 from ecert.receipt import Receipt
+from ecert.registry.documents import NO_STAMPING, CopyWish, DocumentDesk, TimeStamping
 from ecert.registry.evidence import bundle
 from ecert.registry.keyring import KeyRing, MadeKey
 from ecert.registry.status_desk import StatusDesk
 from ecert.store import (
     ClientRow,
+    DocumentRow,
     Filter,
     KeyRow,
     Reading,
@@ -103,6 +108,7 @@ class Registry:
         defining_body: str,
         clock: Clock,
         randomness: Randomness,
+        stamping: TimeStamping = NO_STAMPING,
     ) -> None:
         self.store, self.home, self.base, self.origin = store, home, base, origin
         self.catalogue, self.is_trial, self.clock = catalogue, is_trial, clock
@@ -125,6 +131,7 @@ class Registry:
             clock=clock,
             randomness=randomness,
         )
+        self.documents = DocumentDesk(self.desk, catalogue, stamping)
 
     def _hmac(self, code: str) -> bytes:
         return hmac.digest(self._holder_key, code.encode(), sha256)
@@ -509,6 +516,80 @@ class Registry:
             statements=statements,
         )
 
+    # -- documents ---------------------------------------------------------------------------------
+
+    def document(self, identifier: str, *, by: Actor) -> DocumentRow:
+        """Give a certificate's signed PDF, made now if it never was 证照文件.
+
+        Raises: NotFound, RenderError, TypeChanged, TimeStampUnavailable, ForkGuard.
+        """
+        return self.document_of(self.show(identifier, by=by, action="document"))
+
+    def document_of(self, record: Record, *, publishes: bool = True) -> DocumentRow:
+        """Give the signed PDF of a certificate, for a caller that was audited already."""
+        return self.documents.original(record, self._proof(publishes=publishes))
+
+    def copy(self, identifier: str, wish: CopyWish, *, by: Actor) -> DocumentRow:
+        """Make an annotated copy 加注件 for one recipient, one purpose, until one day.
+
+        Raises: NotFound, NotInForce, InputError, and what ``document`` raises.
+        """
+        record, _ = self.look_up(identifier, by)
+        if record is None:
+            self._refuse("copy", by, identifier)
+        try:
+            row = self.documents.lend(record.id, wish, by)
+        except EcertError as error:
+            self.write_audit([audit.AuditEntry("copy", by, error.code, record.id)])
+            raise
+        return self.documents.copy_file(row, record, self._proof(publishes=True))
+
+    def copies(self, identifier: str, *, by: Actor) -> list[Copy]:
+        """List the annotated copies that were made of a certificate. Raises: NotFound."""
+        record = self.show(identifier, by=by, action="copies")
+        with self.store.reading() as reading:
+            return [parse_copy(row.token).copy for row in reading.copies(record.id)]
+
+    def pending_documents(self, *, after: int = -1, limit: int = 100) -> tuple[list[str], int]:
+        """List certificates whose signed PDF was not made yet; give the cursor that continues.
+
+        The list is empty at the end.
+        """
+        with self.store.reading() as reading:
+            records = reading.undocumented(after, limit)
+        return [one.id for one in records], records[-1].log_index if records else after
+
+    def count_pending_documents(self) -> int:
+        """Count the certificates whose signed PDF was not made yet."""
+        with self.store.reading() as reading:
+            return reading.count_undocumented()
+
+    def build_documents(self, identifiers: Sequence[str]) -> dict[str, EcertError | None]:
+        """Make the signed PDFs of several certificates at once; give each its fault, or None.
+
+        Raises: ForkGuard, StoreBusy.
+        """
+        with self.store.reading() as reading:
+            found = [reading.record(identifier) for identifier in identifiers]
+        records = [record for record in found if record is not None]
+        faults = self.documents.build(records, self._proof(publishes=True))
+        return {record.id: fault for record, fault in zip(records, faults, strict=True)}
+
+    def _proof(self, *, publishes: bool) -> Callable[[int], str]:
+        return lambda log_index: str(self.receipt_at(log_index, publishes=publishes))
+
+    def set_agency_image(self, code: str, image: bytes | None, *, by: Actor) -> None:
+        """Set up (or remove) the picture of an agency's seal that its documents will show.
+
+        Documents made before keep what they have. Raises: NotFound, InputError.
+        """
+        agency = self.agency(code)
+        if image is not None:
+            check_image(image)
+        self.store.write(lambda tx: tx.put_agency_image(agency.code, image))
+        action = "agency.image" if image is not None else "agency.image.remove"
+        self.write_audit([audit.AuditEntry(action, by, details={"agency": agency.code})])
+
     def present(self, identifier: str, disclose: Iterable[str], *, by: Actor) -> str:
         """Give a credential that discloses only the named values. Raises: NotFound, InputError."""
         record = self.show(identifier, by=by, action="present")
@@ -603,6 +684,8 @@ def check_agency(agency: Agency) -> Agency:
     """Check an agency's code, division and time zone. Raises: IdentifierError, InputError."""
     check_credit_code(agency.code)
     check_division(agency.division)
+    if (one := unprintable(agency.name)) is not None:
+        raise InputError(f"the agency's name: {one} (U+{ord(one):04X}) cannot be printed")
     check_time_zone(agency.time_zone)
     return agency
 

@@ -87,4 +87,6 @@ def is_migrated(engine: Engine) -> bool:
 def is_newest(engine: Engine) -> bool:
     """Tell whether the tables are those of this version."""
     with engine.connect() as connection:
-        return connection.exec_driver_sql("SELECT version_num FROM alembic_version").scalar() == HEAD
+        return (
+            connection.exec_driver_sql("SELECT version_num FROM alembic_version").scalar() == HEAD
+        )

@@ -1,4 +1,4 @@
-"""What somebody presents: a credential, a seal, a picture of one, a receipt, or an evidence bundle."""
+"""What somebody presents: a document, a credential, a seal, a picture of one, a receipt, a bundle."""
 
 from __future__ import annotations
 
@@ -6,12 +6,17 @@ import io
 import zipfile
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
+from ecert.copy import UnverifiedCopy
 from ecert.credential import UnverifiedCredential, parse_credential
-from ecert.errors import InputError, SealError, TooLarge
+from ecert.errors import DocumentError, InputError, SealError, TooLarge
 from ecert.qr import read_picture
 from ecert.receipt import HEAD, Receipt, parse_receipt
 from ecert.seal import UnverifiedSeal, parse_seal
+
+if TYPE_CHECKING:
+    from ecert.pdf.read import UnverifiedDocument
 
 MAX_PRESENTED_BYTES = 32 << 20
 MAX_MEMBER_BYTES = 8 << 20
@@ -26,7 +31,8 @@ class Presented:
     """What was read; nothing in it has been checked.
 
     ``code`` is the reason of the read step. ``lists`` maps addresses to status tokens that a
-    bundle brought, ``statements`` are the signed acts it brought.
+    bundle brought, ``statements`` are the signed acts it brought. ``document`` is a PDF: what is
+    inside, and ``copy`` and ``copy_receipt``, is read once its signer is known to be trusted.
     """
 
     code: str
@@ -35,6 +41,9 @@ class Presented:
     receipt: Receipt | None = None
     lists: Mapping[str, str] = field(default_factory=dict)
     statements: tuple[str, ...] = ()
+    document: UnverifiedDocument | None = None
+    copy: UnverifiedCopy | None = None
+    copy_receipt: Receipt | None = None
 
 
 def read_presented(data: bytes | str, receipt: str | None = None) -> Presented:
@@ -50,7 +59,7 @@ def read_presented(data: bytes | str, receipt: str | None = None) -> Presented:
 
 def _read(raw: bytes, receipt: str | None) -> Presented:
     if raw.startswith(b"%PDF-"):
-        return Presented("document_unsupported")
+        return _read_document(raw)
     if raw.startswith(b"PK\x03\x04"):
         return _read_bundle(raw)
     if raw.startswith((b"\x89PNG", b"\xff\xd8\xff")):
@@ -69,6 +78,15 @@ def _read_text(text: str, receipt: str | None) -> Presented:
         proof = None if receipt is None else parse_receipt(receipt)
         return Presented("read_credential", credential=parse_credential(text), receipt=proof)
     return Presented("read_seal", seal=parse_seal(text))
+
+
+def _read_document(raw: bytes) -> Presented:
+    from ecert.pdf.read import parse_document  # noqa: PLC0415 - slow to load, and many never need it
+
+    try:
+        return Presented("read_document", document=parse_document(raw))
+    except DocumentError as error:
+        return Presented(error.reason)
 
 
 def _read_picture(raw: bytes) -> Presented:

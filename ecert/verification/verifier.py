@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from ecert._encoding import Clock, b64url, instant, parse_rfc3339, rfc3339, utc_now
 from ecert._jws import verify_jws
 from ecert.catalogue import Catalogue, CertificateType, load_catalogue
+from ecert.copy import EVENT
 from ecert.credential import UnverifiedCredential, check_fields
 from ecert.errors import EcertError, IdentifierError, InputError, SignatureError
 from ecert.ids import Identifier, parse_identifier, parse_tail
@@ -23,7 +24,7 @@ from ecert.model import (
     end_of_day,
 )
 from ecert.receipt import Receipt, verify_receipt
-from ecert.seal import EXP, IAT, NBF, STATUS, SUB, UnverifiedSeal, verify_seal
+from ecert.seal import EXP, IAT, NBF, RECIPIENT, STATUS, SUB, UnverifiedSeal, verify_seal
 from ecert.statement import Statement, parse_statement
 from ecert.status import (
     ENDED,
@@ -39,10 +40,15 @@ from ecert.status import (
 from ecert.verification.presented import Presented, read_presented
 from ecert.verification.report import STEPS, Outcome, Report, Step, decide
 
+if TYPE_CHECKING:
+    from ecert.pdf.read import UnverifiedDocument
+    from ecert.verification.document import OpenedDocument
+
 CLOCK_SKEW_SECONDS = 300
 _REST_OF_A_DAY = timedelta(days=1)  # a date means the end of that day, so today lies ahead
 _MAX_CACHED_LISTS = 64
-_SIGNED = frozenset({"signature_good", "key_compromised", "signed_later"})
+_SIGNED = frozenset({"signature_good", "key_compromised", "signed_later", "document_updated"})
+_GRAVITY = (Outcome.FAILED, Outcome.NOT_CHECKED, Outcome.PASSED)
 _VALUE_CODES = {ENDED: "ended", SUSPENDED: "suspended", SUPERSEDED: "superseded"}
 
 
@@ -201,6 +207,7 @@ class _Run:
         self.successor: str | None = None
         self.log_index: int | None = None
         self.logged_at: int | None = None
+        self.opened: OpenedDocument | None = None
 
     def note(self, step: str, code: str, evidence: int | None = None) -> None:
         self.codes[step] = code, None if evidence is None else instant(evidence)
@@ -208,6 +215,8 @@ class _Run:
     def report(self) -> Report:
         """Run the steps of design §4 in order and draw the verdict."""
         self.note("read", self.shown.code)  # 1 read
+        if self.shown.document is not None:
+            self.open_document(self.shown.document)
         signed = self.find_registry()
         if signed is not None:
             self.check_log(signed)  # 5 log: before the signature, for a compromised key needs it
@@ -215,18 +224,21 @@ class _Run:
                 self.check_type(signed)  # 3 type
                 self.check_time(signed)  # 4 time
                 self.check_status(signed)  # 6 status
+                self.check_agreement()  # 7 agreement
         elif self.shown.code == "read_receipt":
             self.check_receipt_alone()
-        self.note("agreement", "agreement_none")  # 7 agreement
+        if self.shown.document is None:
+            self.note("agreement", "agreement_none")
         return self.conclude(signed)
 
     def conclude(self, signed: _Signed | None) -> Report:
         rest = ("not_reached", None)
         steps = tuple(Step(name, *self.codes.get(name, rest)) for name in STEPS)
         requires_log = signed is not None and signed.registry.require_log
+        is_document = self.shown.document is not None
         is_known = self.codes.get("signature", ("",))[0] in _SIGNED
         return Report(
-            verdict=decide(steps, is_document=False, requires_log=requires_log),
+            verdict=decide(steps, is_document=is_document, requires_log=requires_log),
             certificate=self.shown_certificate(signed) if signed and is_known else None,
             status=self.status,
             at=self.moment,
@@ -235,6 +247,19 @@ class _Run:
         )
 
     # -- 1 read: which registry, which agency ------------------------------------------------
+
+    def open_document(self, document: UnverifiedDocument) -> None:
+        """Open a document if a trusted agency signed it; else say what stops it."""
+        from ecert.verification.document import (  # noqa: PLC0415 - slow to load, many never need it
+            OpenedDocument,
+            open_document,
+        )
+
+        found = open_document(document, self.shown, self.verifier.trust)
+        if isinstance(found, OpenedDocument):
+            self.opened, self.shown = found, found.shown
+        else:
+            self.note(*found)
 
     def find_registry(self) -> _Signed | None:
         if (credential := self.shown.credential) is not None:
@@ -299,9 +324,10 @@ class _Run:
         except EcertError:
             self.note("signature", "signature_bad")
             return False
-        code = self.judge_key(signed, key)
+        codes = [self.judge_key(signed, key), *self.judge_document(signed)]
+        code = min(codes, key=lambda one: _GRAVITY.index(Step("signature", one).outcome))
         self.note("signature", code, signed.iat)
-        return Step("signature", code).outcome is not Outcome.FAILED
+        return code in _SIGNED
 
     def signing_key(self, signed: _Signed) -> VerifiedKey:
         if (credential := self.shown.credential) is not None:
@@ -326,6 +352,32 @@ class _Run:
         if self.log_index is None:
             return "key_compromised"
         return "signature_good" if self.log_index < compromise.log_size else "key_compromised_after"
+
+    def judge_document(self, signed: _Signed) -> list[str]:
+        """Judge what was signed besides the credential: the file, and the record of a copy."""
+        if self.opened is None or (credential := self.shown.credential) is None:
+            return []
+        from ecert.verification.document import copy_key  # noqa: PLC0415 - loaded already
+
+        document, copy = self.opened.signed, self.shown.copy
+        codes = ["document_updated"] if document.rest else []
+        codes.append(self.judge_later(signed.registry, self.opened.key, document.claimed_at))
+        if copy is not None:
+            try:
+                key = copy_key(copy, credential, b64url(credential.digest), signed.registry)
+            except EcertError:
+                return ["copy_bad"]
+            codes.append(self.judge_later(signed.registry, key, copy.copy.made_at))
+        return codes
+
+    def judge_later(self, registry: TrustedRegistry, key: VerifiedKey, at: int) -> str:
+        """Judge a key that signed at a moment which nothing but the signer vouches for."""
+        retired = registry.retired.get(key.kid)
+        if retired is not None and at >= int(retired.timestamp()):
+            return "key_retired"
+        if at > self.now.timestamp() + CLOCK_SKEW_SECONDS:
+            return "signed_later"
+        return "key_compromised" if key.kid in registry.compromised else "signature_good"
 
     # -- 3 type ------------------------------------------------------------------------------
 
@@ -370,10 +422,18 @@ class _Run:
         elif seconds < signed.nbf:
             self.note("time", "not_yet_valid")
         elif signed.exp is not None and seconds >= signed.exp:
-            self.note("time", "expired")
-            self.status = Status.EXPIRED.value
+            self.note_end()
+        elif self.shown.copy is not None and seconds >= self.shown.copy.copy.lapses_at:
+            self.note("time", "copy_lapsed")
         else:
             self.note("time", "time_good")
+
+    def note_end(self) -> None:
+        """Tell a copy that lapsed from a certificate that ended: a copy's seal ends with the copy."""
+        is_copy = self.shown.credential is None and _is_copy(self.shown.seal)
+        self.note("time", "copy_lapsed" if is_copy else "expired")
+        if not is_copy:
+            self.status = Status.EXPIRED.value
 
     def dates_agree(self, signed: _Signed) -> bool:
         assert self.shown.credential is not None  # noqa: S101 - the caller looked
@@ -398,7 +458,20 @@ class _Run:
             code = "log_bad"
         if code == "log_good":
             self.log_index, self.logged_at = receipt.index, _entry_time(receipt)
+            code = self.judge_copy_receipt(signed, kind, receipt.index)
         self.note("log", code, _entry_time(receipt))
+
+    def judge_copy_receipt(self, signed: _Signed, kind: str, index: int) -> str:
+        """Of a copy, its own record must be in the log too, as a copy of this issue."""
+        copy, receipt = self.shown.copy, self.shown.copy_receipt
+        if copy is None:
+            return "log_good"
+        if receipt is None:
+            return "no_receipt"
+        entry, token = receipt.entry, copy.token.encode("ascii")
+        if entry.get("event") != EVENT or entry.get("ref") != index:
+            return "log_bad"
+        return _judge_receipt(receipt, token, (signed.issuer, kind), signed.registry)
 
     def check_receipt_alone(self) -> None:
         """Check what a receipt says by itself: that its entry is in a trusted log."""
@@ -516,6 +589,15 @@ class _Run:
                 return ()
         return sorted(found, key=lambda act: act.at)
 
+    # -- 7 agreement -------------------------------------------------------------------------
+
+    def check_agreement(self) -> None:
+        if self.opened is None:
+            return
+        from ecert.verification.document import judge_agreement  # noqa: PLC0415 - loaded already
+
+        self.note("agreement", judge_agreement(self.opened, self.kind))
+
     # -- what was signed and shown -------------------------------------------------------------
 
     def shown_certificate(self, signed: _Signed) -> Mapping[str, Any]:
@@ -523,10 +605,16 @@ class _Run:
         if (credential := self.shown.credential) is not None:
             shown = certificate_json(credential.certificate, name)
             shown["fields"] = _in_order(shown["fields"], self.kind)
+            if self.shown.copy is not None:
+                shown["copy"] = self.shown.copy.copy.to_json()
         else:
             assert self.shown.seal is not None  # noqa: S101 - one of the two was read
             shown = _seal_json(self.shown.seal, signed, name)
         return {**shown, "superseded_by": self.successor}
+
+
+def _is_copy(seal: UnverifiedSeal | None) -> bool:
+    return seal is not None and RECIPIENT in seal.claims
 
 
 def _in_order(fields: Mapping[str, Any], kind: CertificateType | None) -> Mapping[str, Any]:
@@ -606,6 +694,8 @@ def _seal_json(
     agency = signed.registry.agencies[signed.issuer]
     zone = agency.time_zone
     end = None if signed.exp is None else instant(signed.exp) - timedelta(days=1)
+    last = None if end is None else civil_date(end, zone).isoformat()
+    copy = {"recipient": claims[RECIPIENT], "until": last} if _is_copy(seal) else None
     return {
         "id": signed.identifier,
         "number": claims["n"],
@@ -614,7 +704,7 @@ def _seal_json(
         "holder_name": claims["h"],
         "project_name": claims.get("p"),
         "valid_from": civil_date(instant(signed.nbf), zone).isoformat(),
-        "valid_to": None if end is None else civil_date(end, zone).isoformat(),
+        "valid_to": last if copy is None else None,
         "created_at": rfc3339(instant(signed.iat)),
-        "credential_digest": claims["c"].hex(),
+        **({"credential_digest": claims["c"].hex()} if copy is None else {"copy": copy}),
     }

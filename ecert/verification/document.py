@@ -1,0 +1,128 @@
+"""Opening a document: its signature first, and only then what is inside; page and record last."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+from ecert._jws import verify_jws
+from ecert.catalogue import CertificateType
+from ecert.copy import UnverifiedCopy, parse_copy
+from ecert.credential import UnverifiedCredential, parse_credential
+from ecert.errors import DocumentError, EcertError, InputError, SignatureError
+from ecert.keys import Trust, TrustedRegistry, VerifiedKey
+from ecert.pdf.compare import compare
+from ecert.pdf.parts import Parts
+from ecert.pdf.read import SignedDocument, UnverifiedDocument, check_signature, read_parts
+from ecert.receipt import parse_receipt
+from ecert.seal import DIGEST_BYTES, RECIPIENT, SUB, UnverifiedSeal, parse_seal, verify_seal
+from ecert.verification.presented import Presented
+
+
+@dataclass(frozen=True, slots=True)
+class OpenedDocument:
+    """A document whose signer is trusted: the key that signed, when it says so, and what is inside."""
+
+    signed: SignedDocument
+    registry: TrustedRegistry
+    key: VerifiedKey
+    parts: Parts
+    shown: Presented
+
+
+def open_document(
+    document: UnverifiedDocument, shown: Presented, trust: Trust
+) -> OpenedDocument | tuple[str, str]:
+    """Open a document that a trusted agency signed; else the step that stops it, and its code."""
+    try:
+        signed = check_signature(document)
+    except SignatureError:
+        return "signature", "document_signature_bad"
+    known = [one for one in trust.registries if signed.agency in one.agencies]
+    if not known:
+        return "signature", "signer_unknown"
+    trusted = {one.base_url: key for one in known if (key := _key(signed, one)) is not None}
+    if not trusted:
+        return "signature", "document_signature_bad"
+    try:
+        parts = read_parts(signed)
+        inside = _inside(parts, shown)
+    except DocumentError as error:
+        return "read", error.reason
+    except InputError:
+        return "read", "document_parts"
+    credential = inside.credential
+    assert credential is not None  # noqa: S101 - put there two lines above
+    key = trusted.get(credential.base)
+    registry = trust.find(credential.base)
+    if key is None or registry is None or credential.certificate.issuer_code != signed.agency:
+        return "signature", "document_signer"
+    return OpenedDocument(signed, registry, key, parts, inside)
+
+
+def _key(signed: SignedDocument, registry: TrustedRegistry) -> VerifiedKey | None:
+    try:
+        return registry.agency_key(signed.agency, signed.chain, signed.claimed_at)
+    except EcertError:
+        return None
+
+
+def _inside(parts: Parts, shown: Presented) -> Presented:
+    copy_receipt = parts.copy_receipt
+    return replace(
+        shown,
+        credential=parse_credential(parts.credential),
+        seal=parse_seal(parts.seal),
+        receipt=parse_receipt(parts.receipt),
+        copy=None if parts.copy is None else parse_copy(parts.copy),
+        copy_receipt=None if copy_receipt is None else parse_receipt(copy_receipt),
+    )
+
+
+def copy_key(
+    copy: UnverifiedCopy, credential: UnverifiedCredential, digest: str, registry: TrustedRegistry
+) -> VerifiedKey:
+    """Check a copy's record: the issuer's signature, and that it speaks of this credential.
+
+    Raises: SignatureError, InputError.
+    """
+    certificate, said = credential.certificate, copy.copy
+    key = registry.agency_key(certificate.issuer_code, copy.jws.header.chain, said.made_at)
+    verify_jws(copy.jws, key.key)
+    if copy.issuer != f"{registry.base_url}/agencies/{certificate.issuer_code}":
+        raise SignatureError("the copy is another agency's")
+    if said.subject != certificate.id or said.credential_digest != digest:
+        raise SignatureError("the copy is of another certificate")
+    return key
+
+
+def judge_agreement(opened: OpenedDocument, kind: CertificateType | None) -> str:
+    """Give the reason of the agreement step: the code first, then the page."""
+    inside = opened.shown
+    credential, seal = inside.credential, inside.seal
+    assert credential is not None and seal is not None  # noqa: S101, PT018 - every document has both
+    if not _seal_belongs(opened, credential, seal):
+        return "seal_differs"
+    if kind is None or kind.template != credential.certificate.type.template:
+        return "template_unknown"
+    return compare(opened.signed, opened.parts, kind)
+
+
+def _seal_belongs(
+    opened: OpenedDocument, credential: UnverifiedCredential, seal: UnverifiedSeal
+) -> bool:
+    copy = opened.shown.copy
+    digest = credential.digest if copy is None else copy.digest
+    chain = credential.jws.header.chain if copy is None else copy.jws.header.chain
+    made_at = credential.iat if copy is None else copy.copy.made_at
+    issuer = credential.certificate.issuer_code
+    claims = seal.claims
+    try:
+        verify_seal(seal, opened.registry.agency_key(issuer, chain, made_at).key)
+    except EcertError:
+        return False
+    return (
+        seal.origin == opened.registry.base_url
+        and claims["c"] == digest[:DIGEST_BYTES]
+        and credential.certificate.id.endswith("." + claims[SUB])
+        and (RECIPIENT in claims) == (copy is not None)
+    )
