@@ -34,6 +34,7 @@ from ecert.registry import Registry, TimeStamping, check_agency
 from ecert.store import Store
 
 SETTINGS = "settings.toml"
+VERIFY_PER_MINUTE = 60
 TRIAL_URL = "http://127.0.0.1:8000"
 TRIAL_AGENCY = Agency(
     "11440114MA00000915", "花都区示范审批局（虚构）", "440114", short_name="穗花示范"
@@ -51,6 +52,8 @@ class Settings(BaseSettings):
     first issue. ``database`` is an address; a relative SQLite path starts at the home.
     ``time_stamp_url`` is an RFC 3161 authority for documents; with ``time_stamp_required`` they
     wait while it is silent, otherwise they are made without a time-stamp (B-B).
+    ``verify_per_minute`` bounds ``POST /verify`` for each address, 0 for no limit; the address is
+    what ``X-Forwarded-For`` says where the caller is one of ``trusted_proxies``.
     """
 
     model_config = SettingsConfigDict(env_prefix="ECERT_", extra="forbid", frozen=True)
@@ -64,6 +67,8 @@ class Settings(BaseSettings):
     state_dir: Path | None = None
     time_stamp_url: str = ""
     time_stamp_required: bool = False
+    verify_per_minute: int = VERIFY_PER_MINUTE
+    trusted_proxies: str = ""
 
     @model_validator(mode="after")
     def check(self) -> Self:

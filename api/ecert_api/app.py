@@ -14,6 +14,7 @@ from fastapi import FastAPI
 from starlette.convertors import Convertor, register_url_convertor
 from starlette.routing import Route
 
+from ecert.config import VERIFY_PER_MINUTE
 from ecert.errors import EcertError, ForkGuard
 from ecert.ids import ROOT
 from ecert.registry import Registry
@@ -50,8 +51,8 @@ class _Identifier(Convertor[str]):
 register_url_convertor("certificate", _Identifier())
 
 
-def create_app(registry: Registry) -> FastAPI:
-    """Make the service of one registry."""
+def create_app(registry: Registry, *, verify_per_minute: int = VERIFY_PER_MINUTE) -> FastAPI:
+    """Make the service of one registry; ``verify_per_minute`` is for each address, 0 for no limit."""
     app = FastAPI(
         title="ecert",
         version="1",
@@ -61,7 +62,7 @@ def create_app(registry: Registry) -> FastAPI:
         redoc_url=None,
         redirect_slashes=False,  # a redirect would name the host that the caller named
     )
-    app.state.service = Service(registry)
+    app.state.service = Service(registry, verify_per_minute=verify_per_minute)
     problems.install(app)
     for router in (
         certificates.finding,

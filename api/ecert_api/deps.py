@@ -23,6 +23,7 @@ from ecert.registry import IssueRequest, Registry
 from ecert.verification import Report, Verifier
 from ecert_api.auth import Caller, Tokens
 from ecert_api.batches import Batch
+from ecert_api.limits import RateLimit
 from ecert_api.problems import unauthorised
 
 MAX_TEXT = 200
@@ -36,8 +37,9 @@ _PERCENT_ENCODED = re.compile(  # what a query may hold, RFC 3986 §3.4
 class Service:
     """The running service: a registry, its tokens, and the batches that share commits."""
 
-    def __init__(self, registry: Registry) -> None:
+    def __init__(self, registry: Registry, *, verify_per_minute: int) -> None:
         self.registry = registry
+        self.verifying = RateLimit(verify_per_minute)
         self.tokens = Tokens(registry)
         self.writer = ThreadPoolExecutor(1, "ecert-writer")
         self.issues: Batch[IssueRequest, Issued | EcertError] = Batch(
@@ -75,6 +77,10 @@ class Service:
         finally:
             self._writing -= 1
 
+    async def work(self, work: Callable[..., T], *arguments: Any) -> T:
+        """Run what takes a while off the event loop: drawing a page, verifying a picture."""
+        return await asyncio.to_thread(work, *arguments)
+
     async def look_up(self, identifier: str, by: Actor, action: str) -> Record:
         """Find a certificate; its audit row is durable before this returns. Raises: NotFound."""
         record, entry = await self.read(self.registry.look_up, identifier, by, action)
@@ -90,8 +96,8 @@ class Service:
         return note
 
     async def verify(self, verifier: Verifier, data: bytes, at: datetime | date | None) -> Report:
-        """Verify what somebody presented, off the event loop: pictures and bundles take a while."""
-        return await asyncio.to_thread(verifier.verify, data, at=at)
+        """Verify what somebody presented."""
+        return await self.work(lambda: verifier.verify(data, at=at))
 
     def verifier(self) -> Verifier:
         """Give the verifier of ``POST /verify``; made afresh when keys or agencies changed."""
@@ -150,10 +156,15 @@ def grounds_of(request: Request) -> tuple[str, str, str]:
     Raises: InputError when one is missing.
     """
     return (
-        _ground("X-Purpose", _header(request, b"x-purpose")),
-        _ground("X-Matter", _header(request, b"x-matter")),
-        _ground("X-Operator", _header(request, b"x-operator")),
+        ground_of(request, "Purpose"),
+        ground_of(request, "Matter"),
+        ground_of(request, "Operator"),
     )
+
+
+def ground_of(request: Request, name: str) -> str:
+    """Read one of these headers. Raises: InputError when it is missing."""
+    return _ground(f"X-{name}", _header(request, f"x-{name.lower()}".encode()))
 
 
 def _header(request: Request, name: bytes) -> str:

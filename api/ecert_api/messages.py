@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+from datetime import date
 from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
@@ -10,6 +12,7 @@ from ecert.model import LINE, Status
 
 Text = Annotated[str, Field(min_length=1, max_length=200, pattern=LINE)]
 Reason = Annotated[str, Field(min_length=1, max_length=500, pattern=LINE)]
+CopyText = Annotated[str, Field(min_length=1, max_length=100, pattern=LINE)]
 Code = Annotated[str, Field(min_length=1, max_length=64, pattern=LINE)]
 Slug = Annotated[str, Field(max_length=64, pattern=r"^[a-z][a-z0-9]*(-[a-z0-9]+)*$")]
 AgencyCode = Annotated[str, Field(pattern=r"^[0-9A-Z]{18}$")]
@@ -18,6 +21,13 @@ AgencyCode = Annotated[str, Field(pattern=r"^[0-9A-Z]{18}$")]
 def _whole(value: Any) -> Any:
     """Take 20.0 for 20: to JSON Schema they are the same integer."""
     return int(value) if isinstance(value, float) and value.is_integer() else value
+
+
+def _written(value: Any) -> Any:
+    """Take a date only as it is written: the framework would read a number as seconds."""
+    if not isinstance(value, str) or not re.fullmatch(r"\d{4}-\d{2}-\d{2}", value):
+        raise ValueError("a date such as 2026-12-31")
+    return value
 
 
 class Body(BaseModel):
@@ -59,6 +69,19 @@ class OperationBody(Body):
     basis: Reason
     operator: Text
     draft: dict[str, Any] | None = None
+
+
+class CopyBody(Body):
+    """Make an annotated copy for one recipient and purpose, good until a day.
+
+    ``matter`` and ``operator`` may come as the headers ``X-Matter`` and ``X-Operator`` instead.
+    """
+
+    purpose: CopyText
+    recipient: CopyText
+    until: Annotated[date, BeforeValidator(_written), Field(strict=False, examples=["2026-12-31"])]
+    matter: Text | None = None
+    operator: Text | None = None
 
 
 class TypeName(BaseModel):

@@ -28,6 +28,7 @@ PROBLEMS: dict[type[EcertError], tuple[int, str]] = {
     errors.SealError: (400, "The seal is malformed"),
     errors.ReceiptError: (400, "The receipt is malformed"),
     errors.NoteError: (400, "The note is malformed"),
+    errors.DocumentError: (400, "The document is malformed"),
     errors.IdempotencyMismatch: (422, "The Idempotency-Key was used with another body"),
     errors.SignatureError: (500, "A stored signature does not hold"),
     errors.NotFound: (404, "Not found"),
@@ -44,6 +45,8 @@ PROBLEMS: dict[type[EcertError], tuple[int, str]] = {
     errors.SettingFixed: (409, "The setting is fixed"),
     errors.KeyUnavailable: (503, "A signing key is not available"),
     errors.HomeError: (503, "The registry is not set up"),
+    errors.RenderError: (500, "The page cannot be drawn"),
+    errors.TimeStampUnavailable: (503, "No time-stamp was to be had"),
     errors.ForkGuard: (503, "The log does not sign"),
     errors.NotPublished: (503, "Not published yet"),
     errors.StoreBusy: (503, "The database is busy"),
@@ -56,6 +59,7 @@ _STATUS_CODES = {
     406: "not_acceptable",
     413: "too_large",
     415: "media_type_unsupported",
+    429: "too_many_requests",
 }
 _RETRY_SECONDS = "1"
 

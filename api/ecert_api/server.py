@@ -8,7 +8,7 @@ from pathlib import Path
 import uvicorn
 from fastapi import FastAPI
 
-from ecert.config import open_registry
+from ecert.config import load_settings, open_registry
 from ecert_api.app import create_app
 
 _HOME = "ECERT_HOME"
@@ -17,6 +17,7 @@ _HOME = "ECERT_HOME"
 def run(home: Path, *, host: str, port: int, workers: int) -> None:
     """Serve a registry until stopped."""
     os.environ[_HOME] = str(home)
+    proxies = load_settings(home).trusted_proxies
     uvicorn.run(
         "ecert_api.server:make",
         factory=True,
@@ -26,10 +27,13 @@ def run(home: Path, *, host: str, port: int, workers: int) -> None:
         log_level="warning",
         access_log=False,  # an access log would hold what people asked for
         server_header=False,
-        proxy_headers=False,  # nothing here depends on the caller's address
+        proxy_headers=bool(proxies),  # whoever it is believed from may name any address
+        forwarded_allow_ips=proxies or None,
     )
 
 
 def make() -> FastAPI:
     """Open the registry of ``$ECERT_HOME`` and make its service: one for each process."""
-    return create_app(open_registry(os.environ[_HOME]))
+    home = Path(os.environ[_HOME])
+    settings = load_settings(home)
+    return create_app(open_registry(home), verify_per_minute=settings.verify_per_minute)

@@ -78,7 +78,7 @@ def copy_certificate(
     """
     wish = CopyWish(recipient, purpose, _day(until))
     with opened() as registry:
-        made = registry.copy(identifier, wish, by=actor(operator, purpose, matter))
+        made, _ = registry.copy(identifier, wish, by=actor(operator, purpose, matter))
     _deliver(made, output, as_json)
 
 

@@ -109,6 +109,8 @@ def describe(report: Report) -> Iterator[str]:
     yield report.verdict.value + (f"  ({report.status})" if report.status else "")
     if report.certificate is not None:
         yield f"{report.certificate['number']}  {report.certificate['id']}"
+    if report.certificate is not None and (copy := report.certificate.get("copy")):
+        yield f"加注件 copy for {copy['recipient']}, until {copy['until']}"
     for step in report.steps:
         shown = step.to_json()
         age = f"  [{shown['evidence_at']}]" if shown["evidence_at"] else ""

@@ -14,9 +14,9 @@ from ecert.copy import EVENT, Copy, check_copy_text, copy_digest, sign_copy
 from ecert.credential import parse_credential
 from ecert.errors import (
     EcertError,
-    InputError,
     NotFound,
     NotInForce,
+    Refused,
     TimeStampUnavailable,
     TypeChanged,
 )
@@ -143,7 +143,7 @@ class DocumentDesk:
     def lend(self, identifier: str, wish: CopyWish, by: Actor) -> CopyRow:
         """Record a copy 加注: sign its token and its seal, and log it; the file comes after.
 
-        Raises: NotFound, NotInForce, InputError.
+        Raises: NotFound, NotInForce, Refused, InputError.
         """
         for name in ("recipient", "purpose"):
             _check_printable(name, check_copy_text(name, getattr(wish, name)))
@@ -223,16 +223,16 @@ class DocumentDesk:
 
 def _check_printable(name: str, text: str) -> None:
     if (one := unprintable(text)) is not None:
-        raise InputError(f"{name}: the character {one} (U+{ord(one):04X}) cannot be printed")
+        raise Refused(f"{name}: the character {one} (U+{ord(one):04X}) cannot be printed")
 
 
 def _lapse(record: Record, until: date, zone: str, now: datetime) -> int:
-    """Give 00:00 of the day after ``until``. Raises: InputError for a day that makes no sense."""
+    """Give 00:00 of the day after ``until``. Raises: Refused for a day that makes no sense."""
     if until < civil_date(now, zone):
-        raise InputError("until lies in the past")
+        raise Refused("until lies in the past")
     _, lapses_at = Validity(until, until).seconds(zone)
     if lapses_at is None or (record.exp is not None and lapses_at > record.exp):
-        raise InputError("until lies after the certificate's own last day")
+        raise Refused("until lies after the certificate's own last day")
     return lapses_at
 
 

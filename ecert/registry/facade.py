@@ -529,7 +529,7 @@ class Registry:
         """Give the signed PDF of a certificate, for a caller that was audited already."""
         return self.documents.original(record, self._proof(publishes=publishes))
 
-    def copy(self, identifier: str, wish: CopyWish, *, by: Actor) -> DocumentRow:
+    def copy(self, identifier: str, wish: CopyWish, *, by: Actor) -> tuple[DocumentRow, Record]:
         """Make an annotated copy 加注件 for one recipient, one purpose, until one day.
 
         Raises: NotFound, NotInForce, InputError, and what ``document`` raises.
@@ -542,7 +542,7 @@ class Registry:
         except EcertError as error:
             self.write_audit([audit.AuditEntry("copy", by, error.code, record.id)])
             raise
-        return self.documents.copy_file(row, record, self._proof(publishes=True))
+        return self.documents.copy_file(row, record, self._proof(publishes=True)), record
 
     def copies(self, identifier: str, *, by: Actor) -> list[Copy]:
         """List the annotated copies that were made of a certificate. Raises: NotFound."""

@@ -205,6 +205,7 @@ class _Run:
         self.kind: CertificateType | None = None
         self.status: str | None = None
         self.successor: str | None = None
+        self.since: int | None = None
         self.log_index: int | None = None
         self.logged_at: int | None = None
         self.opened: OpenedDocument | None = None
@@ -497,6 +498,7 @@ class _Run:
         found = code.removeprefix("status_")
         if detail is not None:
             self.successor = detail.successor
+            self.since = None if code == "status_good" else detail.since
         if code == "status_good":
             self.status = self.status or Status.VALID.value
         elif Step("status", code).outcome is Outcome.FAILED and code != "status_index":
@@ -610,7 +612,8 @@ class _Run:
         else:
             assert self.shown.seal is not None  # noqa: S101 - one of the two was read
             shown = _seal_json(self.shown.seal, signed, name)
-        return {**shown, "superseded_by": self.successor}
+        since = None if self.since is None else rfc3339(instant(self.since))
+        return {**shown, "superseded_by": self.successor, "status_since": since}
 
 
 def _is_copy(seal: UnverifiedSeal | None) -> bool:

@@ -295,7 +295,9 @@ def portal(tmp_path_factory: pytest.TempPathFactory, log_lines: io.StringIO) -> 
     url = f"http://127.0.0.1:{listening.getsockname()[1]}"
     registry = make_registry_at(url, tmp_path_factory.mktemp("portal"))
     # as ecert_api.server runs it, but that the log goes to our handler
-    config = uvicorn.Config(create_app(registry), access_log=False, log_config=None)
+    config = uvicorn.Config(
+        create_app(registry, verify_per_minute=0), access_log=False, log_config=None
+    )
     server = uvicorn.Server(config)
     thread = threading.Thread(target=server.run, args=([listening],), daemon=True)
     thread.start()
@@ -331,7 +333,7 @@ def open_desk() -> Iterator[Callable[[Registry], Portal]]:
     opened: list[tuple[InProcess, FastAPI]] = []
 
     def open_one(registry: Registry) -> Portal:
-        app = create_app(registry)
+        app = create_app(registry, verify_per_minute=0)
         caller = InProcess(app, registry.base)
         opened.append((caller, app))
         return Portal(caller.send, registry)

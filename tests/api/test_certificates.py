@@ -380,7 +380,7 @@ def test_fetch_as_a_credential(portal: Portal, a_draft: Drafts) -> None:
 
 
 @pytest.mark.parametrize(
-    "accept", ["application/pdf", "text/html", "image/*", "application/json;q=0", "nonsense"]
+    "accept", ["image/png", "text/html", "image/*", "application/json;q=0", "nonsense"]
 )
 def test_another_representation_is_not_acceptable(
     portal: Portal, a_draft: Drafts, accept: str

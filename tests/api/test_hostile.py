@@ -533,7 +533,7 @@ def counter(tmp_path_factory: pytest.TempPathFactory, a_draft: Drafts) -> Iterat
         "image/png": qr.to_png(issued.seal),
         "application/zip": registry.evidence(issued.id, by=CLERK),
     }
-    app = create_app(registry)
+    app = create_app(registry, verify_per_minute=0)
     caller = InProcess(app, registry.base)
     yield Counter(caller, good)
     caller.close()
@@ -617,7 +617,7 @@ def test_an_unforeseen_failure_is_a_problem_document_that_tells_nothing(
 ) -> None:
     """A route that fails as no route should."""
     assert log_lines is not None
-    app = create_app(portal.registry)
+    app = create_app(portal.registry, verify_per_minute=0)
 
     @app.get("/fails")
     async def fails() -> None:

@@ -36,6 +36,8 @@ DECIDED_ELSEWHERE = {
     "POST /v1/certificates",
     # whether the certificate is there and its status allows it, and whether a new draft fits
     "POST /v1/certificates/{identifier}/operations",
+    # whether matter and operator come in the headers where they are missing in the body
+    "POST /v1/certificates/{identifier}/copies",
     # whether the date in ``at`` is in the calendar
     "POST /verify",
     # whether the assertion was signed by a registered client's key, just now, and never used

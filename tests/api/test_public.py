@@ -120,7 +120,7 @@ def test_the_types_are_listed(portal: Portal) -> None:
     assert body.keys() == {"items", "next"}
     assert {item["slug"] for item in body["items"]} >= {WORKS, RURAL, SITING}
     for item in body["items"]:
-        assert item.keys() == {"slug", "version", "state", "name", "vct"}
+        assert item.keys() == {"slug", "version", "state", "name", "code", "vct"}
         assert item["vct"] == f"{portal.base}/types/{item['slug']}/v{item['version']}"
 
 
@@ -474,7 +474,7 @@ def mountain(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[...,
         batch = entries[start:size]
         registry.store.write(lambda tx, batch=batch: log.append_entries(tx, batch))  # type: ignore[misc]  # a default binds the loop's value
         registry.publish()
-    app = create_app(registry)
+    app = create_app(registry, verify_per_minute=0)
     caller = InProcess(app, registry.base)
     yield caller.send
     caller.close()
@@ -691,8 +691,9 @@ def test_a_revoked_certificate_is_invalid_at_once(portal: Portal, a_draft: Draft
         assert (report["verdict"], report["status"]) == ("invalid", "revoked")
 
 
-def test_a_document_of_another_kind_is_undetermined(portal: Portal) -> None:
-    assert verify(portal, b"%PDF-1.7\n", "application/pdf")["verdict"] == "undetermined"
+def test_a_document_without_a_signature_is_no_certificate(portal: Portal) -> None:
+    report = verify(portal, b"%PDF-1.7\n", "application/pdf")
+    assert (report["verdict"], report["steps"][0]["code"]) == ("invalid", "document_unsigned")
 
 
 @pytest.mark.parametrize(
@@ -889,7 +890,7 @@ def test_the_pages_obey_a_strict_policy(portal: Portal, path: str) -> None:
 
 
 def test_the_style_sheet_is_served(portal: Portal) -> None:
-    answer = portal.send("GET", "/page.css")
+    answer = portal.send("GET", "/static/page.css")
     assert answer.headers["content-type"].startswith("text/css")
 
 

@@ -9,14 +9,16 @@ from fastapi import APIRouter, Depends, Query, Request, Response
 
 from ecert.errors import EcertError, StillRunning
 from ecert.issuance import Idempotency
-from ecert.model import Actor, Basis, Operation
-from ecert.registry import IssueRequest
+from ecert.model import Actor, Basis, Operation, Record
+from ecert.registry import CopyWish, IssueRequest
 from ecert.registry import Query as Search
+from ecert.store import DocumentRow
 from ecert_api.accept import choose
 from ecert_api.deps import (
     CallerDep,
     ServiceDep,
     check_text,
+    ground_of,
     idempotency_of,
     reading_actor,
     require,
@@ -29,6 +31,7 @@ from ecert_api.messages import (
     AuditPage,
     CertificatePage,
     CertificateShape,
+    CopyBody,
     HistoryShape,
     IssueBody,
     IssuedShape,
@@ -39,6 +42,8 @@ from ecert_api.problems import below
 from ecert_api.strict import PlainRoute, StrictRoute
 
 JSON, CREDENTIAL, RECEIPT = "application/json", "application/dc+sd-jwt", "text/plain"
+PDF = "application/pdf"
+_PDF = {"content": {PDF: {"schema": {"type": "string", "format": "binary"}}}}
 finding = APIRouter(prefix="/v1", tags=["certificates"], route_class=StrictRoute)
 router = APIRouter(prefix="/v1", tags=["certificates"], route_class=StrictRoute)
 plain = APIRouter(prefix="/v1", tags=["certificates"], route_class=PlainRoute)
@@ -49,6 +54,17 @@ _READING: dict[str, Any] = {"parameters": [identifier_path(), *grounds()]}
 def answer(value: Any, status: int = 200) -> Response:
     """Write JSON that nobody may cache: it was read for one purpose."""
     return Response(orjson.dumps(value), status, {"Cache-Control": "no-store"}, JSON)
+
+
+def document(made: DocumentRow, record: Record, status: int = 200) -> Response:
+    """Hand out a signed PDF, named by the certificate's serial: a number may hold what a file may not."""
+    name = record.id.split(".")[7]
+    headers = {
+        "Cache-Control": "no-store",
+        "Content-Disposition": f'attachment; filename="{name}.pdf"',
+        "X-PAdES-Level": made.level,
+    }
+    return Response(made.data, status, headers, PDF)
 
 
 @router.post(
@@ -86,16 +102,20 @@ async def issue(
     "/certificates/{identifier}",
     response_model=CertificateShape,
     responses={
-        200: {"content": {CREDENTIAL: {"schema": {"type": "string"}}}},
+        200: {"content": {CREDENTIAL: {"schema": {"type": "string"}}, **_PDF["content"]}},
         **problems(400, 401, 403, 404, 406, 503),
     },
     openapi_extra=_READING,
 )
 async def fetch(request: Request) -> Response:
-    """Fetch a certificate as JSON or as its signed credential (SD-JWT VC)."""
+    """Fetch a certificate as JSON, as its signed credential (SD-JWT VC), or as its signed PDF."""
     service, by = service_of(request), reading_actor(request)
-    kind = choose(request.headers.get("accept", ""), (JSON, CREDENTIAL))
-    record = await service.look_up(request.path_params["identifier"], by, "read")
+    kind = choose(request.headers.get("accept", ""), (JSON, CREDENTIAL, PDF))
+    action = "document" if kind == PDF else "read"
+    record = await service.look_up(request.path_params["identifier"], by, action)
+    if kind == PDF:
+        made = await service.work(lambda: service.registry.document_of(record, publishes=False))
+        return document(made, record)
     if kind == CREDENTIAL:
         headers = {"Cache-Control": "no-store"}
         return Response(record.credential, 200, headers, CREDENTIAL)
@@ -199,6 +219,29 @@ async def operate(
     except EcertError as error:
         raise below(error, "draft") from error
     return answer(record.to_json())
+
+
+@router.post(
+    "/certificates/{identifier}/copies",
+    status_code=201,
+    response_class=Response,
+    responses={201: _PDF, **problems(400, 401, 403, 404, 409, 413, 415, 503)},
+    dependencies=[Depends(require_json)],
+    openapi_extra={"parameters": [one | {"required": False} for one in grounds()[1:]]},
+)
+async def copy(
+    identifier: str, body: CopyBody, request: Request, caller: CallerDep, service: ServiceDep
+) -> Response:
+    """Make an annotated copy 加注件: a PDF for one recipient and purpose, worthless after a day."""
+    require_reading(caller)
+    by = caller.actor(
+        operator=check_text("operator", body.operator or ground_of(request, "Operator")),
+        purpose=body.purpose,
+        matter=check_text("matter", body.matter or ground_of(request, "Matter")),
+    )
+    wish = CopyWish(body.recipient, body.purpose, body.until)
+    made, record = await service.write(lambda: service.registry.copy(identifier, wish, by=by))
+    return document(made, record, status=201)
 
 
 @router.get(

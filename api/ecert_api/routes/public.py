@@ -49,6 +49,7 @@ async def types(service: ServiceDep) -> Response:
             "version": kind.version,
             "state": kind.state,
             "name": dict(kind.name),
+            "code": kind.code(service.registry.desk.defining_body),
             "vct": kind.vct(base),
         }
         for kind in service.registry.catalogue
@@ -153,7 +154,7 @@ async def _status(service: ServiceDep, number: int, *, is_details: bool, media: 
 @router.post(
     "/verify",
     response_model=ReportShape,
-    responses=problems(400, 413, 415, 503),
+    responses=problems(400, 413, 415, 429, 503),
     openapi_extra={
         "requestBody": {
             "required": True,
@@ -175,6 +176,7 @@ async def verify(
     ] = None,
 ) -> Response:
     """Verify whatever is presented; 200 for every verdict. Nothing is stored."""
+    service.verifying.check(request)
     kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
     if kind not in PRESENTED:
         raise HTTPException(415, f"send one of: {', '.join(PRESENTED)}")

@@ -1,0 +1,41 @@
+// What the page believes and fetches: the trust file, the types, the reasons, the status lists.
+// Every address fetched is one of this site's own, and none names a certificate.
+
+import { fromBase64 } from "./bytes.js";
+
+async function get(path, kind) {
+  const answer = await fetch(path, { credentials: "omit", redirect: "error", cache: "no-cache" });
+  if (!answer.ok) throw new Error(`${path}: ${answer.status}`);
+  return kind === "json" ? answer.json() : answer.text();
+}
+
+/** Load what never depends on the certificate: whom to believe, the types' names, the reasons. */
+export async function loadGround() {
+  const [trust, types, reasons] = await Promise.all([
+    get("/trust.json", "json"), get("/types", "json"), get("/static/reasons.json", "json"),
+  ]);
+  return { registries: trust.registries.map(registry), types: types.items, reasons };
+}
+
+function registry(one) {
+  const agencies = Object.entries(one.agencies).map(([code, agency]) => [code, {
+    code, name: agency.name, zone: agency.time_zone ?? "Asia/Shanghai",
+    anchors: agency.anchors.map(fromBase64), certificates: agency.certificates.map(fromBase64),
+  }]);
+  const moments = (list, name) => new Map((list ?? []).map((item) => [item.kid, Date.parse(item[name]) / 1000]));
+  return {
+    base: one.base_url, agencies: new Map(agencies), statusAnchors: one.status_anchors.map(fromBase64),
+    retired: moments(one.retired, "at"), compromised: moments(one.compromised, "since"),
+    requiresLog: one.require_log ?? false,
+  };
+}
+
+/** Fetch a status token of this site; null when it cannot be had. */
+export async function statusToken(uri, details) {
+  if (!uri.startsWith(location.origin + "/status/")) return null;
+  try {
+    return await get(new URL(uri).pathname + (details ? "/details" : ""), "text");
+  } catch {
+    return null;
+  }
+}

@@ -1,0 +1,41 @@
+// Signed status lists and their details (Token Status List; ecert's details token).
+
+import { fromBase64, fromBase64url, fromUtf8, inflate, utf8 } from "./bytes.js";
+import { thumbprint, trustedKey, verify } from "./x509.js";
+
+export const STATUS_SIGNING = "6983d6848ee981fdaaa0cd84a58ae2b493fa9173";
+const MAX_LIST_BYTES = 1 << 22;
+
+async function claimsOf(token, typ, uri, registry) {
+  const [head, body, signature, ...rest] = token.trim().split(".");
+  const header = JSON.parse(fromUtf8(fromBase64url(head)));
+  const claims = JSON.parse(fromUtf8(fromBase64url(body)));
+  if (rest.length || header.typ !== typ || header.alg !== "ES256" || header.x5c.length !== 1) throw new Error("another kind of token");
+  if (!Number.isInteger(claims.iat) || !Number.isInteger(claims.exp) || claims.sub !== uri) throw new Error("another list");
+  const leaf = fromBase64(header.x5c[0]);
+  const key = await trustedKey(leaf, registry.statusAnchors, { usage: STATUS_SIGNING, code: null, at: claims.iat });
+  if (!(await verify(key, fromBase64url(signature), utf8(`${head}.${body}`)))) throw new Error("the signature does not hold");
+  const kid = await thumbprint(key), retired = registry.retired.get(kid);
+  if (registry.compromised.has(kid) || (retired !== undefined && claims.iat >= retired)) throw new Error("the key is retired or compromised");
+  return claims;
+}
+
+/** Check a status list; give {at, issuedAt, expiresAt}, where at(index) is its value or undefined. */
+export async function readList(token, uri, registry) {
+  const claims = await claimsOf(token, "statuslist+jwt", uri, registry);
+  const { bits, lst } = claims.status_list;
+  if (![1, 2, 4, 8].includes(bits)) throw new Error("a list has 1, 2, 4 or 8 bits an entry");
+  const data = await inflate(fromBase64url(lst), MAX_LIST_BYTES);
+  const perByte = 8 / bits;
+  const at = (index) => {
+    const byte = data[Math.floor(index / perByte)];
+    return byte === undefined ? undefined : (byte >> ((index % perByte) * bits)) & ((1 << bits) - 1);
+  };
+  return { at, issuedAt: claims.iat, expiresAt: claims.exp };
+}
+
+/** Check a details token; give {of, issuedAt}, where of(index) is its entry or undefined. */
+export async function readDetails(token, uri, registry) {
+  const claims = await claimsOf(token, "ecert-status-details+jwt", uri, registry);
+  return { of: (index) => claims.details[String(index)], issuedAt: claims.iat };
+}

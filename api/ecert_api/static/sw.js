@@ -1,0 +1,46 @@
+// Keeps the page, the keys and the last status lists, so that verification works without a network.
+
+const CACHE = "ecert-1";
+const SHELL = [
+  "/", "/static/page.css", "/static/main.js", "/static/bytes.js", "/static/cbor.js", "/static/evidence.js",
+  "/static/scanner.js", "/static/seal.js", "/static/status.js", "/static/verify.js", "/static/view.js",
+  "/static/words.js", "/static/x509.js", "/static/icon.svg", "/static/manifest.webmanifest",
+];
+const GROUND = ["/trust.json", "/types", "/static/reasons.json", "/status/0", "/status/0/details"];
+
+self.addEventListener("install", (event) => {
+  event.waitUntil(caches.open(CACHE).then(async (cache) => {
+    await cache.addAll(SHELL);
+    await Promise.all(GROUND.map((path) => cache.add(path).catch(() => {})));
+    await self.skipWaiting();
+  }));
+});
+
+self.addEventListener("activate", (event) => {
+  event.waitUntil(caches.keys().then(async (names) => {
+    await Promise.all(names.filter((name) => name !== CACHE).map((name) => caches.delete(name)));
+    await self.clients.claim();
+  }));
+});
+
+self.addEventListener("fetch", (event) => {
+  const { method, mode, url } = event.request;
+  const { origin, pathname } = new URL(url);
+  if (method !== "GET" || origin !== location.origin) return;
+  if (mode === "navigate") event.respondWith(fresh(event.request, "/"));
+  else if (pathname.startsWith("/static/") || pathname.startsWith("/status/") || ["/trust.json", "/types"].includes(pathname)) {
+    event.respondWith(fresh(event.request, pathname));
+  }
+});
+
+/** The network first; what it gave last when there is none. */
+async function fresh(request, key) {
+  const cache = await caches.open(CACHE);
+  try {
+    const answer = await fetch(request);
+    if (answer.ok) await cache.put(key, answer.clone());
+    return answer;
+  } catch {
+    return (await cache.match(key)) ?? Response.error();
+  }
+}

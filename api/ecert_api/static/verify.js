@@ -1,0 +1,178 @@
+// Verification of a seal in the browser: the same seven steps, codes and verdicts as on the server.
+
+import { statusToken } from "./evidence.js";
+import { keyOfSeal, parseSeal, parseTail } from "./seal.js";
+import { readDetails, readList } from "./status.js";
+import { thumbprint } from "./x509.js";
+import { toHex } from "./bytes.js";
+
+const STEPS = ["read", "signature", "type", "time", "log", "status", "agreement"];
+const DECISIVE = ["read", "signature", "type", "time", "status"];
+const SKEW = 300, DAY = 86400;
+const VALUES = ["status_good", "status_ended", "status_suspended", "status_superseded"];
+
+/** Verify the text of a seal at a moment (Unix seconds; null: now) and give a report. */
+export async function verifySeal(text, ground, at = null) {
+  const now = Date.now() / 1000;
+  const run = { ground, now, moment: at ?? now, isPast: at !== null && at < now, codes: {}, status: null, successor: null, since: null };
+  const seal = await read(run, text);
+  if (seal !== null && (await signature(run, seal))) {
+    type(run, seal);
+    time(run, seal);
+    await status(run, seal);
+  }
+  return report(run, seal);
+}
+
+const note = (run, step, code, evidence = null) => { run.codes[step] = [code, evidence]; };
+
+async function read(run, text) {
+  let seal;
+  try {
+    seal = parseSeal(text);
+    run.parts = parseTail(seal.tail);
+  } catch {
+    note(run, "read", "unreadable");
+    return null;
+  }
+  note(run, "read", "read_seal");
+  note(run, "log", "no_receipt");
+  run.registry = run.ground.registries.find((one) => seal.list.startsWith(one.base + "/"));
+  if (run.registry === undefined) {
+    note(run, "signature", "registry_unknown");
+    delete run.codes.log;
+    return null;
+  }
+  if (seal.origin !== null && seal.origin !== run.registry.base) note(run, "read", "seal_host_mismatch");
+  return seal;
+}
+
+async function signature(run, seal) {
+  const agency = (run.agency = run.registry.agencies.get(run.parts.issuer));
+  if (agency === undefined) return stop(run, "agency_unknown");
+  if (agency.certificates.length === 0) return stop(run, "no_certificates");
+  const key = seal.isES256 ? await keyOfSeal(seal, agency.code, agency) : null;
+  if (key === null) return stop(run, "signature_bad");
+  const kid = await thumbprint(key), retired = run.registry.retired.get(kid);
+  if (retired !== undefined && seal.iat >= retired) return stop(run, "key_retired");
+  const code = seal.iat > run.now + SKEW ? "signed_later"
+    : run.registry.compromised.has(kid) ? "key_compromised" : "signature_good";
+  note(run, "signature", code, seal.iat);
+  run.isSigned = true;
+  return true;
+}
+
+function stop(run, code) {
+  note(run, "signature", code);
+  return false;
+}
+
+function type(run) {
+  const known = run.ground.types.filter((one) => one.code === run.parts.type);
+  run.type = known[known.length - 1] ?? null;
+  note(run, "type", run.type ? "type_good" : "type_unknown");
+}
+
+function time(run, seal) {
+  if (run.moment < seal.nbf) note(run, "time", "not_yet_valid");
+  else if (seal.exp === null || run.moment < seal.exp) note(run, "time", "time_good");
+  else if (seal.recipient !== null) note(run, "time", "copy_lapsed");
+  else {
+    note(run, "time", "expired");
+    run.status = "expired";
+  }
+}
+
+async function status(run, seal) {
+  const [code, evidence, detail] = await judge(run, seal);
+  note(run, "status", code, evidence);
+  if (detail) {
+    run.successor = detail.successor ?? null;
+    run.since = code === "status_good" ? null : detail.since;
+  }
+  if (code === "status_good") run.status ??= "valid";
+  else if (outcome(run, code) === "failed" && code !== "status_index") {
+    const isHidden = code === "status_suspended" && run.status === "expired";
+    if (!isHidden) run.status = code.slice("status_".length);
+  }
+}
+
+async function judge(run, seal) {
+  const token = await statusToken(seal.list, false);
+  if (token === null) return [navigator.onLine ? "status_unreachable" : "offline", null, null];
+  let list;
+  try {
+    list = await readList(token, seal.list, run.registry);
+  } catch {
+    return ["status_unusable", null, null];
+  }
+  const value = list.at(seal.index);
+  if (value === undefined) return ["status_index", list.issuedAt, null];
+  if (run.isPast && run.moment < list.issuedAt) return past(run, seal);
+  if (run.moment - run.now > DAY) return ["status_future", list.issuedAt, null];
+  if (run.now >= list.expiresAt) return ["status_stale", list.issuedAt, null];
+  if (value === 0) return ["status_good", list.issuedAt, null];
+  const found = await details(run, seal);
+  const detail = found?.of(seal.index);
+  const named = detail && detail.status !== "valid" ? `status_${detail.status}` : null;
+  return [named ?? VALUES[value] ?? "status_ended", list.issuedAt, detail ?? null];
+}
+
+async function details(run, seal) {
+  const token = await statusToken(seal.list, true);
+  if (token === null) return null;
+  try {
+    return await readDetails(token, seal.list + "/details", run.registry);
+  } catch {
+    return null;
+  }
+}
+
+/** A past moment: the details count the acts; none, or one alone, is an answer by itself. */
+async function past(run, seal) {
+  const found = await details(run, seal);
+  if (found === null) return ["status_history", null, null];
+  const detail = found.of(seal.index);
+  if (found.issuedAt < run.moment) return ["status_history", found.issuedAt, null];
+  if (detail === undefined) return ["status_good", found.issuedAt, null];
+  if (detail.changes !== 1) return ["status_history", found.issuedAt, null];
+  const isBefore = run.moment < detail.since;
+  return [isBefore ? "status_good" : `status_${detail.status}`, found.issuedAt, detail];
+}
+
+const outcome = (run, code) => run.ground.reasons[code].outcome;
+const instant = (seconds) => new Date(Math.floor(seconds) * 1000).toISOString().replace(".000Z", "Z");
+
+function report(run, seal) {
+  note(run, "agreement", "agreement_none");
+  const steps = STEPS.map((step) => {
+    const [code, evidence] = run.codes[step] ?? ["not_reached", null];
+    const { outcome: result, zh, en } = run.ground.reasons[code];
+    return { step, outcome: result, code, reason: { zh, en }, evidence_at: evidence === null ? null : instant(evidence) };
+  });
+  return {
+    verdict: verdict(steps, run.registry?.requiresLog ?? false),
+    certificate: run.isSigned ? certificate(run, seal) : null,
+    status: run.status, at: instant(run.moment), checked_at: instant(run.now), steps, warnings: [],
+  };
+}
+
+function verdict(steps, requiresLog) {
+  if (steps.some((one) => one.outcome === "failed")) return "invalid";
+  const decisive = requiresLog ? [...DECISIVE, "log"] : DECISIVE;
+  const isOpen = steps.some((one) => decisive.includes(one.step) && one.outcome === "not_checked");
+  return isOpen ? "undetermined" : "valid";
+}
+
+function certificate(run, seal) {
+  const day = (seconds) => new Intl.DateTimeFormat("sv-SE", { timeZone: run.agency.zone }).format(seconds * 1000);
+  const last = seal.exp === null ? null : day(seal.exp - DAY);
+  return {
+    id: seal.identifier, number: seal.number, type: { name: run.type?.name ?? null },
+    issuer: { code: run.agency.code, name: run.agency.name }, holder_name: seal.holder,
+    project_name: seal.project, valid_from: day(seal.nbf), valid_to: seal.recipient === null ? last : null,
+    created_at: instant(seal.iat),
+    ...(seal.recipient === null ? { credential_digest: toHex(seal.digest) } : { copy: { recipient: seal.recipient, until: last } }),
+    superseded_by: run.successor, status_since: run.since === null ? null : instant(run.since),
+  };
+}

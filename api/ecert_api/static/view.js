@@ -1,0 +1,99 @@
+// Showing a report: the verdict in one glance, the signed values, then each step.
+
+import { age, moment, pick, say } from "./words.js";
+
+const MARKS = { good: "✓", warn: "!", bad: "✗", grey: "?", passed: "✓", failed: "✗", not_checked: "?" };
+const AMBER = ["suspended", "superseded", "expired"];
+const FORGED_PAGE = { document_updated: "changed", document_signature_bad: "changed", page_differs: "differs", page_changed: "differs", seal_differs: "differs" };
+
+const element = (name, className, ...content) => {
+  const made = document.createElement(name);
+  if (className) made.className = className;
+  made.append(...content);
+  return made;
+};
+
+/** Judge a report: {tone, headline}, tone being good, warn, bad or grey. */
+export function judge(report, isPast) {
+  const code = (step) => report.steps.find((one) => one.step === step).code;
+  const failed = report.steps.find((one) => one.outcome === "failed");
+  if (report.verdict === "valid") {
+    if (isPast) return { tone: "good", headline: say("goodAt", report.at.slice(0, 10)) };
+    return { tone: "good", headline: say(report.certificate.copy ? "goodCopy" : "good") };
+  }
+  if (report.verdict === "undetermined") {
+    const isSigned = code("signature") === "signature_good";
+    return { tone: "grey", headline: say(isSigned && code("type") === "type_good" ? "openStatus" : "open") };
+  }
+  if (FORGED_PAGE[failed.code]) return { tone: "bad", headline: say(FORGED_PAGE[failed.code]) };
+  if (failed.code === "unreadable") return { tone: "bad", headline: say("strange") };
+  if (["read", "signature", "type", "log", "agreement"].includes(failed.step)) return { tone: "bad", headline: say("forged") };
+  const later = report.steps.find((one) => one.step === "status" && one.outcome === "failed");
+  if (later && report.status && report.status !== "valid") {
+    return { tone: AMBER.includes(report.status) ? "warn" : "bad", headline: say(report.status) };
+  }
+  if (["copy_lapsed", "not_yet_valid", "expired"].includes(failed.code)) return { tone: "warn", headline: say(failed.code) };
+  return { tone: "bad", headline: say("forged") };
+}
+
+/** Draw a report into the page; `note` is a sentence of its own under the verdict, or null. */
+export function show(report, { isPast = false, note = null } = {}) {
+  const { tone, headline } = judge(report, isPast);
+  const shown = report.certificate;
+  const name = shown && [shown.type.name && pick(shown.type.name), shown.number].filter(Boolean).join(" ");
+  const lines = [name, ...reasons(report, shown), note].filter(Boolean).map((text) => element("p", "", text));
+  const mark = element("span", "mark", MARKS[tone]);
+  mark.setAttribute("aria-hidden", "true");
+  fill("verdict", tone, mark, element("h2", "", headline), ...lines);
+  fill("report", "", ...(shown ? [element("h2", "", say("compare")), values(shown, report)] : []), element("h2", "", say("steps")), steps(report));
+}
+
+/** Show one sentence instead of a report. */
+export function tell(text, tone = "grey") {
+  fill("verdict", tone, element("h2", "", text));
+  document.getElementById("report").hidden = true;
+}
+
+function fill(id, className, ...content) {
+  const place = document.getElementById(id);
+  place.className = className;
+  place.replaceChildren(...content);
+  place.hidden = false;
+}
+
+/** Say under the headline why it is so: what failed, or what could not be checked. */
+function reasons(report, shown) {
+  const found = [];
+  if (shown?.status_since && report.verdict === "invalid") found.push(say("since", moment(shown.status_since)));
+  if (shown?.superseded_by) found.push(say("successor", shown.superseded_by));
+  const wanted = report.verdict === "invalid" ? "failed" : "not_checked";
+  if (report.verdict === "valid") return found;
+  const said = ["not_reached", "no_receipt", "agreement_none", `status_${report.status}`]; // elsewhere, or in the headline
+  const telling = report.steps.filter((one) => one.outcome === wanted && !said.includes(one.code));
+  return [...found, ...telling.map((one) => pick(one.reason))];
+}
+
+function values(shown, report) {
+  const holders = shown.holder_name ?? (shown.holders ?? []).map((one) => one.name).join("、");
+  const project = shown.project_name ?? shown.fields?.project_name;
+  const rows = [
+    ["type", shown.type.name && pick(shown.type.name)], ["number", shown.number], ["holder", holders], ["project", project],
+    ["issuer", shown.issuer.name], ["from", shown.valid_from],
+    ["to", shown.copy && !shown.holders ? null : shown.valid_to ?? say("forever")],
+    ["recipient", shown.copy?.recipient], ["purpose", shown.copy?.purpose], ["until", shown.copy?.until],
+    ["identifier", shown.id], ["checked", moment(report.checked_at)],
+  ];
+  const cells = rows.filter(([, value]) => value).flatMap(([name, value]) => [element("dt", "", say(name)), element("dd", "", value)]);
+  return element("dl", "", ...cells);
+}
+
+function steps(report) {
+  return element("ol", "steps", ...report.steps.map((one) => {
+    const mark = element("span", "mark", MARKS[one.outcome]);
+    mark.setAttribute("role", "img");
+    mark.setAttribute("aria-label", say(`outcome_${one.outcome}`));
+    const text = element("span", "", element("strong", "", say(`step_${one.step}`)), " ", pick(one.reason));
+    if (one.evidence_at) text.append(element("small", "", say("evidence", moment(one.evidence_at), age(one.evidence_at))));
+    return element("li", one.outcome, mark, text);
+  }));
+}
