@@ -11,6 +11,7 @@ import threading
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
@@ -27,8 +28,8 @@ from ecert.client import HttpStatus
 from ecert.config import Plan, init_registry
 from ecert.errors import NotInForce
 from ecert.keys import Trust, make_signer, parse_trust, public_jwk
-from ecert.model import Actor, Agency, Basis, Operation, Record
-from ecert.registry import Registry
+from ecert.model import DEFAULT_ZONE, Actor, Agency, Basis, Operation, Record, civil_date
+from ecert.registry import CopyWish, Registry
 from ecert.verification import Report, verify
 
 PLANNING = Agency(
@@ -89,10 +90,14 @@ def _tell(words: Console, registry: Registry, folder: Path) -> list[str]:
     for record in issued.values():
         words.print(f"  {record.body['type']['name']['zh']:14}  {record.body['number']}")
 
-    words.rule("3 · 用证 Another department fetches over HTTP; the applicant brings no paper")
+    words.rule("3 · 证照文件 Each has its signed PDF, with the record and its proof inside")
+    documents = write_documents(registry, issued, folder, clerk)
+    _say(words, registry.verify(documents[WORKS].read_bytes()))
+
+    words.rule("4 · 用证 Another department fetches over HTTP; the applicant brings no paper")
     works = _fetch(words, registry, issued[WORKS])
 
-    words.rule("4 · 扫码 Anyone scans the code")
+    words.rule("5 · 扫码 Anyone scans the code")
     trust_file, picture = folder / "trust.json", folder / "permit.png"
     trust_file.write_bytes(orjson.dumps(registry.trust().to_json()))
     picture.write_bytes(qr.to_png(works.seal))
@@ -101,21 +106,23 @@ def _tell(words: Console, registry: Registry, folder: Path) -> list[str]:
     before = scan(picture, trust)
     _say(words, before)
 
-    words.rule("5 · 撤销 The planning permit is withdrawn")
+    words.rule("6 · 撤销 The planning permit is withdrawn")
     _withdraw(words, registry, issued)
     after = scan(picture, trust)
     _say(words, after)
+    _say_briefly(words, "the PDF made before", registry.verify(documents[WORKS].read_bytes()))
 
-    words.rule("6 · 看这里 Where to look")
+    words.rule("7 · 看这里 Where to look")
     (folder / "permit.sd-jwt").write_text(works.credential, "utf-8")
     (folder / "evidence.zip").write_bytes(registry.evidence(works.id, by=clerk))
     head = registry.check_log()
     words.print(
         f"  log recomputed and good: {head.size} entries, {len(registry.audit_rows())} audit rows"
     )
-    for name in ("home", "trust.json", "permit.png", "permit.sd-jwt", "evidence.zip"):
+    for name in ("home", "documents", "trust.json", "permit.png", "permit.sd-jwt", "evidence.zip"):
         words.print(f"  {folder / name}")
-    words.print(f"  try: ecert --home {folder / 'home'} verify {picture}")
+    words.print(f"  try: ecert --home {folder / 'home'} verify {documents[WORKS]}")
+    words.print(f"  the page behind the code: {registry.base}/V#{works.seal.partition('#')[2]}")
     return [before.verdict.value, after.verdict.value]
 
 
@@ -129,6 +136,22 @@ def issue_chain(registry: Registry, by: Actor) -> dict[str, Record]:
         issued[slug] = registry.issue(slug, draft, by=by, agency=agency.code).record
     registry.publish()
     return issued
+
+
+def write_documents(
+    registry: Registry, issued: Mapping[str, Record], folder: Path, by: Actor
+) -> dict[str, Path]:
+    """Write the eight signed PDFs and an annotated copy of the planning permit."""
+    place = folder / "documents"
+    place.mkdir()
+    written = {slug: place / f"{slug}.pdf" for slug in issued}
+    for slug, record in issued.items():
+        written[slug].write_bytes(registry.document(record.id, by=by).data)
+    until = civil_date(registry.clock(), DEFAULT_ZONE) + timedelta(days=90)
+    wish = CopyWish("示例银行花都支行", "项目贷款审查", until)
+    made, _ = registry.copy(issued[WORKS].id, wish, by=by)
+    (place / f"{WORKS}-copy.pdf").write_bytes(made.data)
+    return written
 
 
 # -- the second department ----------------------------------------------------------------------
@@ -223,6 +246,10 @@ def _say(words: Console, report: Report) -> None:
         words.print(
             f"    {shown['step']:10} {shown['outcome']:12} {shown['reason']['zh']} · {shown['reason']['en']}"
         )
+
+
+def _say_briefly(words: Console, what: str, report: Report) -> None:
+    words.print(f"  {what}: {report.verdict.value}, {report.status}")
 
 
 def _withdraw(words: Console, registry: Registry, issued: Mapping[str, Record]) -> None:
