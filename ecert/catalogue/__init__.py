@@ -39,7 +39,11 @@ class Catalogue:
     def __init__(self, types: Iterable[CertificateType]) -> None:
         self._types: dict[str, dict[int, CertificateType]] = {}
         for one in types:
-            self._types.setdefault(one.slug, {})[one.version] = one
+            self.add(one)
+
+    def add(self, kind: CertificateType) -> None:
+        """Take a type in; one of the same name and version is replaced."""
+        self._types.setdefault(kind.slug, {})[kind.version] = kind
 
     def __iter__(self) -> Iterator[CertificateType]:
         for slug in sorted(self._types):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -32,6 +33,7 @@ from ecert.config import Plan, init_registry, is_base_url, is_plain_secret
 from ecert.errors import HomeError
 from ecert.model import DEFAULT_ZONE, Agency
 from ecert.registry import Registry
+from ecert.testing import temporary_registry
 
 agency_app = typer.Typer(help="Agencies 机构: departments that issue or use certificates.")
 type_app = typer.Typer(help="Certificate types 证照类型.")
@@ -206,15 +208,31 @@ def _describe(kind: CertificateType) -> Iterator[str]:
 @type_app.command("check")
 def type_check(
     folder: Annotated[Path, typer.Argument(metavar="DIR", help="A <slug>/v<n> folder.")],
+    page: Annotated[
+        Path | None, typer.Option(help="Draw the example with its face, and write the PDF here.")
+    ] = None,
     as_json: Json = False,
 ) -> None:
     """Check a type folder: its files, that they agree, and that its example fits.
 
-    Example: `ecert type check my-types/site-permit/v1`
+    Example: `ecert type check my-types/site-permit/v1 --page page.pdf`
     """
     kind = load_type(folder)
     check_draft(kind, dict(kind.example))
-    show(_summary(kind), as_json, [f"{folder}: good ({kind.slug} v{kind.version})"])
+    lines = [f"{folder}: good ({kind.slug} v{kind.version})"]
+    if page is not None:
+        page.write_bytes(_specimen(kind))
+        lines.append(f"{page} ({page.stat().st_size} bytes)")
+    show(_summary(kind), as_json, lines)
+
+
+def _specimen(kind: CertificateType) -> bytes:
+    """Issue the example in a registry that vanishes, and draw its document."""
+    with temporary_registry() as registry:
+        registry.catalogue.add(replace(kind, state="published"))  # also a draft may be looked at
+        by = actor()
+        issued = registry.issue(kind.slug, dict(kind.example), by=by)
+        return registry.document(issued.record.id, by=by).data
 
 
 @client_app.command("add")
