@@ -78,8 +78,16 @@ class Service:
             self._writing -= 1
 
     async def work(self, work: Callable[..., T], *arguments: Any) -> T:
-        """Run what takes a while off the event loop: drawing a page, verifying a picture."""
+        """Run what takes a while off the event loop: verifying a picture or a document."""
         return await asyncio.to_thread(work, *arguments)
+
+    async def make(self, work: Callable[..., T], *arguments: Any) -> T:
+        """Run what takes a while and writes at the end, such as making a document."""
+        self._writing += 1
+        try:
+            return await asyncio.to_thread(work, *arguments)
+        finally:
+            self._writing -= 1
 
     async def look_up(self, identifier: str, by: Actor, action: str) -> Record:
         """Find a certificate; its audit row is durable before this returns. Raises: NotFound."""

@@ -114,7 +114,7 @@ async def fetch(request: Request) -> Response:
     action = "document" if kind == PDF else "read"
     record = await service.look_up(request.path_params["identifier"], by, action)
     if kind == PDF:
-        made = await service.work(lambda: service.registry.document_of(record, publishes=False))
+        made = await service.make(lambda: service.registry.document_of(record, publishes=False))
         return document(made, record)
     if kind == CREDENTIAL:
         headers = {"Cache-Control": "no-store"}
