@@ -429,6 +429,11 @@ def _to_certificate(claims: Mapping[str, Any]) -> Certificate:
     )
 
 
+def disclosable(credential: UnverifiedCredential) -> frozenset[str]:
+    """List the dotted names of all that is disclosed, such as ``fields.parties.leader``."""
+    return frozenset(_dotted(path) for path, _ in credential.revealed.places)
+
+
 def present(credential: str, disclose: Iterable[str]) -> str:
     """Give the credential with only the named values disclosed; the rest stay provable digests.
 
@@ -438,8 +443,7 @@ def present(credential: str, disclose: Iterable[str]) -> str:
     """
     read = parse_credential(credential)
     names = frozenset(disclose)
-    known = {_dotted(path) for path, _ in read.revealed.places}
-    if missing := sorted(names - known):
+    if missing := sorted(names - disclosable(read)):
         raise InputError(f"not in this credential: {', '.join(missing)[:200]}")
     return str(select(read.sd_jwt, read.revealed, _is_wanted(names)))
 

@@ -7,7 +7,7 @@ from typing import Literal
 
 import qrcode
 import zxingcpp
-from PIL import Image, UnidentifiedImageError
+from PIL import Image, ImageChops, ImageFilter, UnidentifiedImageError
 from qrcode.constants import ERROR_CORRECT_M
 from qrcode.exceptions import DataOverflowError
 from qrcode.image.pil import PilImage
@@ -20,6 +20,7 @@ MAX_PICTURE_BYTES = 10 << 20
 MAX_PIXELS = 40_000_000
 MAX_IMAGE_BYTES = 256 << 10
 MAX_IMAGE_PIXELS = 4_000_000
+_BLUR = 6  # pixels: more than a letter at the scale in which pages are compared
 _MASK = 2  # scoring all eight costs five sixths of the time and reads no better (measured)
 _FORMATS = ("PNG", "JPEG")
 _UNREADABLE = (
@@ -121,9 +122,20 @@ def check_image(data: bytes) -> None:
         with Image.open(io.BytesIO(data), formats=("PNG",)) as picture:
             if picture.width * picture.height > MAX_IMAGE_PIXELS:
                 raise TooLarge("the picture has more than 4 million pixels")
-            picture.load()
+            codes = read_image(picture.convert("L"))
     except _UNREADABLE as error:
         raise InputError("the picture is not a PNG that can be read") from error
+    if codes:
+        raise InputError("the picture holds a QR code, which could be taken for the certificate's")
+
+
+def unlikeness(one: Image.Image, other: Image.Image) -> int:
+    """Say how far two pictures differ where they differ most, 0 to 255, letters blurred away."""
+    if one.size != other.size:
+        return 255
+    blurred = (image.convert("L").filter(ImageFilter.BoxBlur(_BLUR)) for image in (one, other))
+    _, most = ImageChops.difference(*blurred).getextrema()
+    return int(most)  # type: ignore[arg-type]  # one channel: a number
 
 
 def read_image(image: Image.Image) -> list[str]:

@@ -153,6 +153,8 @@ def _skip(data: bytes, place: int, depth: int) -> int:
         return -1
     place += 1 + size
     argument = int.from_bytes(data[place - size : place], "big") if size else low
+    if argument >> 53:  # beyond what every reader counts exactly
+        return -1
     if major in {2, 3}:
         return place + argument if place + argument <= len(data) else -1
     items = {4: argument, 5: 2 * argument}.get(major, 0)
@@ -188,6 +190,8 @@ def _take_apart(message: Any, origin: str | None) -> UnverifiedSeal:
         case _:
             raise SealError("a seal has four parts")
     header, claims = _loads(protected), _loads(payload)
+    if cbor2.dumps(header) != protected or cbor2.dumps(claims) != payload:
+        raise SealError("the seal is not written in the shortest form, or says something twice")
     if unprotected or not isinstance(header, dict) or header.keys() != {1}:
         raise SealError("a seal's header names its algorithm and nothing else")
     if not isinstance(claims, dict):
@@ -198,7 +202,9 @@ def _take_apart(message: Any, origin: str | None) -> UnverifiedSeal:
 
 def _check_claims(claims: Mapping[Any, Any]) -> None:
     match claims.get(STATUS):
-        case {"status_list": {"idx": index, "uri": str()}} if type(index) is int and index >= 0:
+        case {"status_list": {"idx": index, "uri": str()}} if (
+            type(index) is int and 0 <= index < 1 << 31
+        ):
             pass
         case _:
             raise SealError("a seal points to its status")

@@ -100,6 +100,7 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
     with contextlib.suppress(EcertError):
         await service.publish()
     service.writer.shutdown()
+    service.checkers.shutdown()
 
 
 async def _publish_for_ever(service: Service) -> None:

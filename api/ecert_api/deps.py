@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
+import os
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from datetime import date, datetime
 from functools import lru_cache
 from typing import Annotated, Any, TypeVar
@@ -28,6 +30,7 @@ from ecert_api.problems import unauthorised
 
 MAX_TEXT = 200
 MAX_BATCH = 128
+MAX_CHECKING = 16  # verifications at once: each may hold a body of 32 MB
 T = TypeVar("T")
 _PERCENT_ENCODED = re.compile(  # what a query may hold, RFC 3986 §3.4
     r"([A-Za-z0-9_.~!$&'()*+,;=:@/?-]|%[0-9A-Fa-f]{2})+", re.ASCII
@@ -42,6 +45,8 @@ class Service:
         self.verifying = RateLimit(verify_per_minute)
         self.tokens = Tokens(registry)
         self.writer = ThreadPoolExecutor(1, "ecert-writer")
+        self.checkers = ThreadPoolExecutor(max(2, os.cpu_count() or 2), "ecert-checker")
+        self.checking = 0
         self.issues: Batch[IssueRequest, Issued | EcertError] = Batch(
             registry.issue_many, self.writer, most=MAX_BATCH
         )
@@ -77,10 +82,6 @@ class Service:
         finally:
             self._writing -= 1
 
-    async def work(self, work: Callable[..., T], *arguments: Any) -> T:
-        """Run what takes a while off the event loop: verifying a picture or a document."""
-        return await asyncio.to_thread(work, *arguments)
-
     async def make(self, work: Callable[..., T], *arguments: Any) -> T:
         """Run what takes a while and writes at the end, such as making a document."""
         self._writing += 1
@@ -104,8 +105,20 @@ class Service:
         return note
 
     async def verify(self, verifier: Verifier, data: bytes, at: datetime | date | None) -> Report:
-        """Verify what somebody presented."""
-        return await self.work(lambda: verifier.verify(data, at=at))
+        """Verify what somebody presented, on threads of its own: the public waits for the public."""
+        loop = asyncio.get_running_loop()
+        return await loop.run_in_executor(self.checkers, lambda: verifier.verify(data, at=at))
+
+    @contextmanager
+    def admitted(self) -> Iterator[None]:
+        """Count a verification from before its body is read. Raises: 503 when too many are waiting."""
+        if self.checking >= MAX_CHECKING:
+            raise HTTPException(503, "too many verifications at once", {"Retry-After": "1"})
+        self.checking += 1
+        try:
+            yield
+        finally:
+            self.checking -= 1
 
     def verifier(self) -> Verifier:
         """Give the verifier of ``POST /verify``; made afresh when keys or agencies changed."""

@@ -60,6 +60,7 @@ _STATUS_CODES = {
     413: "too_large",
     415: "media_type_unsupported",
     429: "too_many_requests",
+    503: "busy",
 }
 _RETRY_SECONDS = "1"
 

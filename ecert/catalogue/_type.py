@@ -81,6 +81,7 @@ _TYPE_SCHEMA = {
         "local_number": _NUMBER,
         "rests_on": {"type": "array", "items": _SLUG, "uniqueItems": True},
         "personal": {"type": "array", "items": {"type": "string"}, "uniqueItems": True},
+        "withheld": {"type": "array", "items": {"type": "string"}, "uniqueItems": True},
         "seal": {
             "type": "object",
             "properties": {
@@ -110,7 +111,9 @@ _COMMON = frozenset(
     {"number", "local_number", "issuer", "issued_on", "valid_from", "valid_to", "project_code"}
     | {"attachments", "holders", "rests_on", "supersedes", "status", "id"}
 )
-_PACKAGE = re.compile(r"""["']\s*@""")
+_FRAME = re.compile(r'^#import "/frame/v[1-9][0-9]*\.typ": \*$', re.MULTILINE)
+# What could bring in something that the face's digest does not cover.
+_REACHING_OUT = re.compile(r"\b(import|include|eval|plugin|read|json|csv|toml|yaml|xml|cbor)\b")
 _SERIAL = re.compile(r"\{serial(?::(\d+))?\}")
 
 
@@ -209,6 +212,11 @@ class CertificateType:
     def may_rest_on(self) -> frozenset[str]:
         """The slugs of the types that a certificate of this type may rest on."""
         return frozenset(self.definition.get("rests_on", ()))
+
+    @property
+    def withheld(self) -> frozenset[str]:
+        """The members of ``fields`` that no document carries, such as ``parties[].leader_id``."""
+        return frozenset(self.definition.get("withheld", ()))
 
     @property
     def masks(self) -> frozenset[str]:
@@ -329,8 +337,9 @@ def _read_face(folder: Traversable | Path) -> str:
         face = place.read_bytes().decode("utf-8")
     except (OSError, UnicodeDecodeError) as error:
         raise TypeFolderError(f"{folder}: face.typ cannot be read") from error
-    if _PACKAGE.search(face):  # it would be fetched from elsewhere, and change
-        raise TypeFolderError(f"{folder}: face.typ: packages cannot be imported")
+    if found := _REACHING_OUT.search(_FRAME.sub("", face)):
+        word = found[0]
+        raise TypeFolderError(f"{folder}: face.typ: only a frame may be imported, no {word!r}")
     return face
 
 
@@ -376,7 +385,7 @@ def _path_problems(definition: Mapping[str, Any], schema: Mapping[str, Any]) -> 
     known = set(_paths(schema))
     return [
         f"type.json: {part}: {path} is not a member of fields"
-        for part in ("personal", "units", "labels")
+        for part in ("personal", "withheld", "units", "labels")
         for path in definition.get(part, ())
         if path not in known
     ]

@@ -9,13 +9,21 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from functools import lru_cache
 from typing import Any
 
 import jsonschema_rs
 
 from ecert._encoding import b64, instant, parse_b64, parse_json, parse_rfc3339, rfc3339
 from ecert.errors import EcertError, InputError, SignatureError
-from ecert.keys.chain import Role, VerifiedKey, verify_chain
+from ecert.keys.chain import (
+    MAX_CHAIN,
+    Role,
+    VerifiedKey,
+    organisation_code,
+    parse_certificate,
+    verify_chain,
+)
 from ecert.model import DEFAULT_ZONE, check_time_zone
 
 MAX_TRUST_BYTES = 8 << 20
@@ -100,6 +108,24 @@ class TrustedAgency:
     anchors: tuple[bytes, ...]
     certificates: tuple[bytes, ...]
     time_zone: str = DEFAULT_ZONE
+
+    def chains(self) -> tuple[tuple[bytes, ...], ...]:
+        """Give each listed leaf with the intermediate certificates that are listed beside it."""
+        return _chains(self.code, self.certificates)
+
+
+@lru_cache(maxsize=1024)
+def _chains(code: str, certificates: tuple[bytes, ...]) -> tuple[tuple[bytes, ...], ...]:
+    leaves = [der for der in certificates if _speaks_for(der, code)]
+    between = tuple(der for der in certificates if der not in leaves)[: MAX_CHAIN - 1]
+    return tuple((leaf, *between) for leaf in leaves)
+
+
+def _speaks_for(der: bytes, code: str) -> bool:
+    try:
+        return organisation_code(parse_certificate(der)) == code
+    except InputError:
+        return False
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import io
 import re
+import threading
 from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import pikepdf
@@ -15,32 +17,35 @@ from ecert.errors import EcertError
 from ecert.pdf.parts import Parts
 from ecert.pdf.read import SignedDocument
 from ecert.pdf.render import render, renderer
-from ecert.qr import read_image
+from ecert.qr import read_image, unlikeness
 
 _END = b"%%EOF"
 _READING_SCALE = 300 / 72  # dots a point: what a scanner at 300 dpi would see
+_LOOKING_SCALE = 50 / 72  # coarse enough that letters blur, fine enough that a covered line shows
+_LIKE = 12  # of 255: how far two blurred pages may differ anywhere
 MAX_PAGES = 50
+_PDFIUM = threading.Lock()  # the library serves one thread at a time
 _ADDED_TO_ROOT = {"/AcroForm", "/Extensions", "/Metadata", "/Version"}
 _SPACE = re.compile(r"\s+")
+
+
+Pages = list[pypdfium2.PdfPage]
 
 
 def compare(document: SignedDocument, parts: Parts, kind: CertificateType) -> str:
     """Compare a document with what its own record draws; give the reason for the agreement step.
 
-    Drawn by the same versions it must be the same byte for byte; drawn by others, every page must
-    say the same words and the code must be the seal. ``parts`` must have been verified before.
+    Drawn by the same versions it must be the same byte for byte. Drawn by others, every page must
+    say the same words and look alike, and the code must be the seal. ``parts`` must have been
+    verified before.
     """
     try:
         return _compare(document.data, parts, kind)
-    except (
-        EcertError,
-        pikepdf.PdfError,
-        pypdfium2.PdfiumError,
-        ValueError,
-        LookupError,
-        AttributeError,
-    ):
+    except (EcertError, pikepdf.PdfError, pypdfium2.PdfiumError, *_BROKEN):
         return "page_differs"
+
+
+_BROKEN = (ValueError, LookupError, AttributeError, TypeError)  # pikepdf's, for odd structures
 
 
 def _compare(data: bytes, parts: Parts, kind: CertificateType) -> str:
@@ -53,7 +58,18 @@ def _compare(data: bytes, parts: Parts, kind: CertificateType) -> str:
         return "agreement_good"
     if _renderer_of(first) == renderer():
         return "page_differs"
-    return "agreement_text" if _says_the_same(first, drawn, parts.seal) else "page_differs"
+    with _PDFIUM:
+        return _compare_shown(first, drawn, parts.seal)
+
+
+def _compare_shown(page: bytes, drawn: bytes, seal: str) -> str:
+    """Compare what two versions drew, as a reader sees it."""
+    with _opened(page) as theirs, _opened(drawn) as ours:
+        if _sizes(theirs) != _sizes(ours) or _words(theirs) != _words(ours):
+            return "page_differs"
+        if seal not in _codes(theirs):
+            return "page_differs"
+        return "agreement_text" if _look_alike(theirs, ours) else "page_unlike"
 
 
 def _renderer_of(page: bytes) -> str:
@@ -61,25 +77,34 @@ def _renderer_of(page: bytes) -> str:
         return str(pdf.docinfo.get("/Keywords", ""))
 
 
-def _says_the_same(page: bytes, drawn: bytes, seal: str) -> bool:
-    return _words(page) == _words(drawn) and seal in _codes(page)
-
-
-def _words(page: bytes) -> list[str]:
-    """Read the words of each page as any reader shows them, without regard to spacing."""
-    return [_SPACE.sub("", one.get_textpage().get_text_bounded()) for one in _pages(page)]
-
-
-def _codes(page: bytes) -> list[str]:
-    images = (one.render(scale=_READING_SCALE).to_pil() for one in _pages(page))
-    return [text for image in images for text in read_image(image)]
-
-
-def _pages(page: bytes) -> Iterator[pypdfium2.PdfPage]:
+@contextmanager
+def _opened(page: bytes) -> Iterator[list[pypdfium2.PdfPage]]:
     with pypdfium2.PdfDocument(page) as pdf:
         if len(pdf) > MAX_PAGES:
             raise ValueError("too many pages")
-        yield from pdf
+        yield list(pdf)
+
+
+def _sizes(pages: Pages) -> list[tuple[int, ...]]:
+    return [tuple(round(side) for side in page.get_size()) for page in pages]
+
+
+def _words(pages: Pages) -> list[str]:
+    """Read the words of each page as any reader shows them, without regard to spacing."""
+    return [_SPACE.sub("", one.get_textpage().get_text_bounded()) for one in pages]
+
+
+def _codes(pages: Pages) -> list[str]:
+    images = (one.render(scale=_READING_SCALE).to_pil() for one in pages)
+    return [text for image in images for text in read_image(image)]
+
+
+def _look_alike(theirs: Pages, ours: Pages) -> bool:
+    """Tell whether pages look alike: words could be covered over."""
+    return all(
+        unlikeness(*(page.render(scale=_LOOKING_SCALE).to_pil() for page in pair)) <= _LIKE
+        for pair in zip(theirs, ours, strict=True)
+    )
 
 
 def _adds_only_a_signature(first: bytes, whole: bytes) -> bool:
@@ -102,7 +127,7 @@ def _adds_only_a_signature(first: bytes, whole: bytes) -> bool:
 def _written(one: pikepdf.Object) -> bytes:
     if isinstance(one, pikepdf.Stream):
         return one.stream_dict.unparse() + one.read_raw_bytes()
-    return one.unparse()
+    return one.unparse(resolved=True)
 
 
 def _root_is_kept(drawn: pikepdf.Pdf, signed: pikepdf.Pdf) -> bool:

@@ -5,6 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from ecert.catalogue import CertificateType
+from ecert.credential import UnverifiedCredential, disclosable, parse_credential, present
+
 CREDENTIAL_FILE = "credential.sd-jwt"
 RECEIPT_FILE = "receipt.tlog-proof"
 SEAL_FILE = "seal.txt"
@@ -39,6 +42,22 @@ class Parts:
             COPY_RECEIPT_FILE: self.copy_receipt,
         }
         return {name: text for name, text in found.items() if text is not None}
+
+
+def presented(credential: str, kind: CertificateType) -> str:
+    """Give the credential as a document carries it: without what people never read on a page.
+
+    Documents travel, so numbers of natural persons and what the type withholds stay closed.
+    """
+    read = parse_credential(credential)
+    return present(credential, disclosable(read) - _withheld(read, kind))
+
+
+def _withheld(read: UnverifiedCredential, kind: CertificateType) -> frozenset[str]:
+    names = {f"fields.{path.replace('[]', '')}" for path in kind.withheld}
+    if any(holder.is_person for holder in read.certificate.holders):
+        names.add("holders.code")
+    return frozenset(names)
 
 
 def parts_of(files: Mapping[str, bytes]) -> Parts | None:

@@ -1,7 +1,8 @@
 """Reading a signed document: first whose signature covers which bytes, and only then what they say.
 
-Until the signature was found good nothing but its place is looked for, by a plain search: a
-stranger's file never meets a PDF parser. What an agency signed is then taken apart.
+Until the signature was found good nothing but its place is looked for, by a plain search, and the
+CMS in it is read, bounded: a stranger's file never meets a PDF parser. What an agency signed is
+then taken apart.
 """
 
 from __future__ import annotations
@@ -25,9 +26,13 @@ from ecert.pdf.parts import Parts, parts_of
 MAX_ATTACHMENTS = 16
 MAX_ATTACHMENT_BYTES = 2 << 20
 MAX_SIGNATURES = 8  # places looked at; ours has one
+MAX_HOLE = 64 << 10  # hexadecimal digits of a signature; ours has at most 48 K
+MAX_CERTIFICATES = 8
+_TIME_WINDOW = 4 << 10  # bytes around the signature in which its dictionary stands
 _RANGE = re.compile(
     rb"/ByteRange\s{0,8}\[\s{0,8}(\d{1,9})\s+(\d{1,9})\s+(\d{1,9})\s+(\d{1,9})\s*\]"
 )
+_HEX = re.compile(rb"(?:[0-9A-F]{2})+")
 _TIME = re.compile(rb"/M\s{0,8}\(D(?::|\\072)(\d{14})(?:Z|\+00'00'?)\)")
 ALGORITHMS = {  # of each suite: digest and signature, as CMS calls them
     ES256: ("sha256", "sha256_ecdsa"),
@@ -67,7 +72,7 @@ def parse_document(data: bytes) -> UnverifiedDocument:
     for place, found in enumerate(_RANGE.finditer(data)):
         first, length, second, rest = (int(number) for number in found.groups())
         end = second + rest
-        is_whole = first == 0 and 0 < length < second and end <= len(data)
+        is_whole = first == 0 and 0 < length < second <= length + MAX_HOLE and end <= len(data)
         if is_whole and data[length : length + 1] == b"<" and data[second - 1 : second] == b">":
             return UnverifiedDocument(data[:end], (length, second), len(data) - end)
         if place >= MAX_SIGNATURES:
@@ -94,8 +99,7 @@ def check_signature(document: UnverifiedDocument) -> SignedDocument:
 
 def _check_signature(document: UnverifiedDocument) -> SignedDocument:
     start, end = document.hole
-    message = bytes.fromhex(document.data[start + 1 : end - 1].decode("ascii"))
-    content = cms.ContentInfo.load(message)["content"]  # zeros fill the rest of the place
+    content = _content_of(document.data[start + 1 : end - 1])
     (info,) = content["signer_infos"]
     leaf, chain = _chain(content, info)
     digest = hashlib.new(_check_algorithms(info, chain[0]))
@@ -109,9 +113,27 @@ def _check_signature(document: UnverifiedDocument) -> SignedDocument:
     return SignedDocument(document.data, document.rest, code, chain, _claimed_time(document))
 
 
+def _content_of(hole: bytes) -> cms.SignedData:
+    """Read the CMS out of its place; one spelling only: capitals, then zeros."""
+    if not _HEX.fullmatch(hole):
+        raise SignatureError("the signature's place holds something else")
+    message = bytes.fromhex(hole.decode("ascii"))
+    found = cms.ContentInfo.load(message)
+    size = len(found.dump())
+    if any(message[size:]) or message[:size] != found.dump():
+        raise SignatureError("the signature's place holds something else besides")
+    content = found["content"]
+    if len(content["certificates"]) > MAX_CERTIFICATES:
+        raise SignatureError("the signature brings too many certificates")
+    return content
+
+
 def _claimed_time(document: UnverifiedDocument) -> int:
     """Read when the signer says that it signed: ``/M`` of the signature dictionary, in UTC."""
-    (*_, found) = _TIME.finditer(document.data)
+    start, end = document.hole
+    data = document.data
+    near = data[max(0, start - _TIME_WINDOW) : start] + data[end : end + _TIME_WINDOW]
+    (*_, found) = _TIME.finditer(near)
     return int(datetime.strptime(found[1].decode() + "+0000", "%Y%m%d%H%M%S%z").timestamp())
 
 

@@ -11,7 +11,7 @@ from typing import Any, Literal
 
 import typst
 
-from ecert._encoding import to_json
+from ecert._encoding import sha256, to_json
 from ecert.catalogue import CertificateType
 from ecert.copy import UnverifiedCopy, parse_copy
 from ecert.credential import UnverifiedCredential, parse_credential
@@ -30,6 +30,8 @@ from ecert.pdf.parts import (
 )
 
 STANDARD: Literal["a-3b"] = "a-3b"  # PDF/A-3b, ISO 19005-3
+_PAGE_DATA = 1  # the version of what ``page`` hands to a face
+_LAYOUT = Path(str(files("ecert") / "pdf" / "layout"))  # all that a face can import from
 _LOCK = threading.Lock()  # one compiler, one page at a time
 _MEDIA = {
     ".sd-jwt": "application/dc+sd-jwt",
@@ -59,8 +61,9 @@ _ATTACH = """
 @cache
 def renderer() -> str:
     """Name what draws: another version of any of these may draw another page."""
+    frames = b"".join(one.read_bytes() for one in sorted((_LAYOUT / "frame").iterdir()))
     drawn_by = f"typst {version('typst')}, qrcode {version('qrcode')}, {fonts_version()}"
-    return f"ecert page 1, {drawn_by}"
+    return f"ecert page {_PAGE_DATA}, frame {sha256(frames).hex()[:16]}, {drawn_by}"
 
 
 @cache
@@ -71,7 +74,10 @@ def _compiler() -> typst.Compiler:
         include_embedded_fonts=False,
         font_paths=sorted({str(path.parent) for path in font_paths()}),
     )
-    return typst.Compiler(root=Path(str(files("ecert") / "pdf")), font_paths=fonts)
+    nowhere = _LAYOUT / "packages"  # a folder that is not there: nothing is ever fetched
+    return typst.Compiler(
+        root=_LAYOUT, font_paths=fonts, package_path=nowhere, package_cache_path=nowhere
+    )
 
 
 def render(parts: Parts, kind: CertificateType) -> bytes:

@@ -7,9 +7,12 @@ from __future__ import annotations
 
 import asyncio
 import io
+from collections.abc import Coroutine
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import datetime
 from functools import lru_cache
+from typing import Any
 
 from asn1crypto import algos, x509
 from pyhanko.pdf_utils.incremental_writer import IncrementalPdfFileWriter
@@ -80,9 +83,19 @@ def sign(
         None if authority is None else HTTPTimeStamper(authority.url, timeout=authority.timeout)
     )
     try:
-        return asyncio.run(_sign(page, _KeySigner(key), name, at, timestamper))
+        return _run(_sign(page, _KeySigner(key), name, at, timestamper))
     except (OSError, TimeoutError) as error:  # pyHanko's own request error is an OSError
         raise TimeStampUnavailable("the time-stamp authority gave no time-stamp") from error
+
+
+def _run(work: Coroutine[Any, Any, bytes]) -> bytes:
+    """Run pyHanko's coroutine, on a thread of its own where the caller's has a loop already."""
+    try:
+        asyncio.get_running_loop()
+    except RuntimeError:
+        return asyncio.run(work)
+    with ThreadPoolExecutor(1) as aside:
+        return aside.submit(asyncio.run, work).result()
 
 
 async def _sign(

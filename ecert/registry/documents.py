@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, datetime
 from typing import Any
 
 from ecert import audit, log
 from ecert._encoding import b64url, rfc3339, sha256
 from ecert.catalogue import Catalogue, CertificateType
-from ecert.copy import EVENT, Copy, check_copy_text, copy_digest, sign_copy
+from ecert.copy import EVENT, Copy, check_copy_text, copy_digest, parse_copy, sign_copy
 from ecert.credential import parse_credential
 from ecert.errors import (
     EcertError,
@@ -24,9 +24,9 @@ from ecert.fonts import unprintable
 from ecert.issuance import Desk
 from ecert.keys import SigningKey
 from ecert.model import Actor, Record, Status, Validity, civil_date, effective_status
-from ecert.pdf.parts import Parts
+from ecert.pdf.parts import Parts, presented
 from ecert.receipt import SALT_BYTES, commitment, log_entry
-from ecert.seal import seal_claims, sign_seal
+from ecert.seal import LAST_SECOND, parse_seal, seal_claims, sign_seal
 from ecert.store import CopyRow, DocumentRow, Transaction
 
 Proof = Callable[[int], str]  # log index → receipt
@@ -89,8 +89,12 @@ class DocumentDesk:
         return faults
 
     def _parts(self, record: Record, proof: Proof) -> Parts:
-        image = self._image(record.issuer)
-        return Parts(record.credential, proof(record.log_index), record.seal, image=image)
+        return Parts(
+            presented(record.credential, self._kind(record)),
+            proof(record.log_index),
+            record.seal,
+            image=self._image(record.issuer),
+        )
 
     def _row(self, log_index: int, record: Record, parts: Parts) -> dict[str, Any]:
         now = self._desk.clock()
@@ -143,6 +147,7 @@ class DocumentDesk:
     def lend(self, identifier: str, wish: CopyWish, by: Actor) -> CopyRow:
         """Record a copy 加注: sign its token and its seal, and log it; the file comes after.
 
+        Asked again for one whose file could not be made, it gives that one: nothing is logged twice.
         Raises: NotFound, NotInForce, Refused, InputError.
         """
         for name in ("recipient", "purpose"):
@@ -158,6 +163,9 @@ class DocumentDesk:
             raise NotFound("there is no such certificate")
         if effective_status(record.status, record.exp, now.timestamp()) is not Status.VALID:
             raise NotInForce("only a certificate in force is copied")
+        unmade = tx.unmade_copy(record.id, wish.recipient, wish.purpose, wish.until.isoformat())
+        if unmade is not None:
+            return unmade
         agency = tx.agency(record.issuer)
         zone = agency.time_zone if agency else ""
         copy = Copy(
@@ -179,6 +187,7 @@ class DocumentDesk:
         issuer = f"{desk.base}/agencies/{record.issuer}"
         token = sign_copy(copy, key.signer, issuer=issuer, chain=key.chain)
         seal = self._seal(record, copy, token, key)
+        _lint(token, seal)
         done = audit.AuditEntry("copy", by, certificate=record.id, details={})
         audit.record(tx, [done], now=now, randomness=desk.randomness)
         entry = log_entry(
@@ -209,16 +218,20 @@ class DocumentDesk:
         found = self._kept(copy.log_index)
         if found is not None:
             return found
-        parts = Parts(
-            record.credential,
-            proof(record.log_index),
-            copy.seal,
+        parts = replace(
+            self._parts(record, proof),
+            seal=copy.seal,
             copy=copy.token,
             copy_receipt=proof(copy.log_index),
-            image=self._image(record.issuer),
         )
         self._keep([self._row(copy.log_index, record, parts)])
         return self._kept_for_certain(copy.log_index)
+
+
+def _lint(token: str, seal: str) -> None:
+    """Read back what was signed before it is logged: it cannot be undone."""
+    parse_copy(token)
+    parse_seal(seal)
 
 
 def _check_printable(name: str, text: str) -> None:
@@ -231,7 +244,9 @@ def _lapse(record: Record, until: date, zone: str, now: datetime) -> int:
     if until < civil_date(now, zone):
         raise Refused("until lies in the past")
     _, lapses_at = Validity(until, until).seconds(zone)
-    if lapses_at is None or (record.exp is not None and lapses_at > record.exp):
+    if lapses_at is None or lapses_at > LAST_SECOND:
+        raise Refused("until lies beyond the calendar")
+    if record.exp is not None and lapses_at > record.exp:
         raise Refused("until lies after the certificate's own last day")
     return lapses_at
 

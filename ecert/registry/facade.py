@@ -50,6 +50,7 @@ from ecert.registry.keyring import KeyRing, MadeKey
 from ecert.registry.status_desk import StatusDesk
 from ecert.store import (
     ClientRow,
+    CopyRow,
     DocumentRow,
     Filter,
     KeyRow,
@@ -532,17 +533,30 @@ class Registry:
     def copy(self, identifier: str, wish: CopyWish, *, by: Actor) -> tuple[DocumentRow, Record]:
         """Make an annotated copy 加注件 for one recipient, one purpose, until one day.
 
-        Raises: NotFound, NotInForce, InputError, and what ``document`` raises.
+        Asked again after its file could not be made, it goes on with the same copy.
+        Raises: NotFound, NotInForce, Refused, InputError, and what ``document`` raises.
         """
+        row, record = self.lend(identifier, wish, by=by)
+        return self.copy_of(row, record, by=by), record
+
+    def lend(self, identifier: str, wish: CopyWish, *, by: Actor) -> tuple[CopyRow, Record]:
+        """Record an annotated copy in the log; ``copy_of`` then makes its file."""
         record, _ = self.look_up(identifier, by)
         if record is None:
             self._refuse("copy", by, identifier)
         try:
-            row = self.documents.lend(record.id, wish, by)
+            return self.documents.lend(record.id, wish, by), record
         except EcertError as error:
             self.write_audit([audit.AuditEntry("copy", by, error.code, record.id)])
             raise
-        return self.documents.copy_file(row, record, self._proof(publishes=True)), record
+
+    def copy_of(self, row: CopyRow, record: Record, *, by: Actor) -> DocumentRow:
+        """Give the file of a copy that was recorded; that it could not be made is audited."""
+        try:
+            return self.documents.copy_file(row, record, self._proof(publishes=True))
+        except EcertError as error:
+            self.write_audit([audit.AuditEntry("copy.file", by, error.code, record.id)])
+            raise
 
     def copies(self, identifier: str, *, by: Actor) -> list[Copy]:
         """List the annotated copies that were made of a certificate. Raises: NotFound."""

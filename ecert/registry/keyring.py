@@ -326,8 +326,10 @@ class KeyRing:
     def _trusted_agency(self, agency: Agency, signing: list[KeyRow]) -> TrustedAgency:
         own = [row for row in signing if row.agency == agency.code and row.certificate is not None]
         anchors = tuple(dict.fromkeys(row.anchor for row in own if row.anchor is not None))
-        leaves = tuple(row.certificate for row in own if row.certificate is not None)
-        return TrustedAgency(agency.code, agency.name, anchors, leaves, agency.time_zone)
+        leaves = [row.certificate for row in own if row.certificate is not None]
+        between = [der for row in own for der in row.chain]
+        listed = tuple(dict.fromkeys([*leaves, *between]))
+        return TrustedAgency(agency.code, agency.name, anchors, listed, agency.time_zone)
 
 
 def _check_replaceable(role: str) -> None:

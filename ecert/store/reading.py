@@ -247,7 +247,8 @@ class Reading:
         """Count the certificates that have no signed file yet."""
         c, d = t.certificates.c, t.documents.c
         missing = ~select(d.log_index).where(d.log_index == c.log_index).exists()
-        return int(self.connection.execute(select(func.count()).where(missing)).scalar_one())
+        query = select(func.count()).select_from(t.certificates).where(missing)
+        return int(self.connection.execute(query).scalar_one())
 
     def copies(self, certificate: str) -> list[CopyRow]:
         """List the annotated copies of a certificate, oldest first."""
@@ -255,6 +256,21 @@ class Reading:
         query = select(c.log_index, c.certificate, c.token, c.seal).order_by(c.log_index)
         rows = self._all(query.where(c.certificate == certificate))
         return [CopyRow(row.log_index, row.certificate, row.token, row.seal) for row in rows]
+
+    def unmade_copy(
+        self, certificate: str, recipient: str, purpose: str, until: str
+    ) -> CopyRow | None:
+        """Find a copy that was recorded and whose file was not made yet."""
+        c, d = t.copies.c, t.documents.c
+        query = select(c.log_index, c.certificate, c.token, c.seal).where(
+            c.certificate == certificate,
+            c.recipient == recipient,
+            c.purpose == purpose,
+            c.until == until,
+            ~select(d.log_index).where(d.log_index == c.log_index).exists(),
+        )
+        row = self.connection.execute(query.order_by(c.log_index).limit(1)).one_or_none()
+        return None if row is None else CopyRow(row.log_index, row.certificate, row.token, row.seal)
 
     def agency_image(self, agency: str) -> bytes | None:
         """Give the image that an agency set up for its documents."""

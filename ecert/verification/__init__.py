@@ -1,11 +1,10 @@
 """Verification of anything presented, offline, against a trust file. It never needs a database."""
 
+from ecert.pdf.parts import CREDENTIAL_FILE, RECEIPT_FILE
 from ecert.verification.presented import (
-    CREDENTIAL_FILE,
     DETAILS_FILE,
     LIST_FILE,
     MAX_PRESENTED_BYTES,
-    RECEIPT_FILE,
     STATEMENTS,
 )
 from ecert.verification.report import REASONS, STEPS, Outcome, Report, Step, Verdict

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from typing import Any
 
 from ecert._jws import verify_jws
 from ecert.catalogue import CertificateType
@@ -10,11 +11,13 @@ from ecert.copy import UnverifiedCopy, parse_copy
 from ecert.credential import UnverifiedCredential, parse_credential
 from ecert.errors import DocumentError, EcertError, InputError, SignatureError
 from ecert.keys import Trust, TrustedRegistry, VerifiedKey
+from ecert.model import Validity
 from ecert.pdf.compare import compare
 from ecert.pdf.parts import Parts
 from ecert.pdf.read import SignedDocument, UnverifiedDocument, check_signature, read_parts
+from ecert.qr import check_image
 from ecert.receipt import parse_receipt
-from ecert.seal import DIGEST_BYTES, RECIPIENT, SUB, UnverifiedSeal, parse_seal, verify_seal
+from ecert.seal import UnverifiedSeal, parse_seal, seal_claims, verify_seal
 from ecert.verification.presented import Presented
 
 
@@ -68,6 +71,8 @@ def _key(signed: SignedDocument, registry: TrustedRegistry) -> VerifiedKey | Non
 
 def _inside(parts: Parts, shown: Presented) -> Presented:
     copy_receipt = parts.copy_receipt
+    if parts.image is not None:
+        check_image(parts.image)
     return replace(
         shown,
         credential=parse_credential(parts.credential),
@@ -92,6 +97,9 @@ def copy_key(
         raise SignatureError("the copy is another agency's")
     if said.subject != certificate.id or said.credential_digest != digest:
         raise SignatureError("the copy is of another certificate")
+    zone = registry.agencies[certificate.issuer_code].time_zone
+    if Validity(said.until, said.until).seconds(zone)[1] != said.lapses_at:
+        raise SignatureError("the copy's two spellings of its end disagree")
     return key
 
 
@@ -100,29 +108,37 @@ def judge_agreement(opened: OpenedDocument, kind: CertificateType | None) -> str
     inside = opened.shown
     credential, seal = inside.credential, inside.seal
     assert credential is not None and seal is not None  # noqa: S101, PT018 - every document has both
-    if not _seal_belongs(opened, credential, seal):
-        return "seal_differs"
     if kind is None or kind.template != credential.certificate.type.template:
         return "template_unknown"
+    if not _is_signed(opened, seal) or dict(seal.claims) != _claims(inside, credential, kind):
+        return "seal_differs"
     return compare(opened.signed, opened.parts, kind)
 
 
-def _seal_belongs(
-    opened: OpenedDocument, credential: UnverifiedCredential, seal: UnverifiedSeal
-) -> bool:
-    copy = opened.shown.copy
-    digest = credential.digest if copy is None else copy.digest
+def _is_signed(opened: OpenedDocument, seal: UnverifiedSeal) -> bool:
+    """Check the code's signature, under the chain of the record that it points to."""
+    credential, copy = opened.shown.credential, opened.shown.copy
+    assert credential is not None  # noqa: S101 - every document has one
     chain = credential.jws.header.chain if copy is None else copy.jws.header.chain
     made_at = credential.iat if copy is None else copy.copy.made_at
-    issuer = credential.certificate.issuer_code
-    claims = seal.claims
     try:
-        verify_seal(seal, opened.registry.agency_key(issuer, chain, made_at).key)
+        key = opened.registry.agency_key(credential.certificate.issuer_code, chain, made_at)
+        verify_seal(seal, key.key)
     except EcertError:
         return False
-    return (
-        seal.origin == opened.registry.base_url
-        and claims["c"] == digest[:DIGEST_BYTES]
-        and credential.certificate.id.endswith("." + claims[SUB])
-        and (RECIPIENT in claims) == (copy is not None)
+    return seal.origin == opened.registry.base_url
+
+
+def _claims(
+    inside: Presented, credential: UnverifiedCredential, kind: CertificateType
+) -> dict[int | str, Any]:
+    """Say what the code must say, to the letter, if it is this record's."""
+    copy, status = inside.copy, credential.status
+    return seal_claims(
+        credential.certificate,
+        digest=credential.digest if copy is None else copy.digest,
+        status=(status.index, status.uri),
+        seconds=(credential.nbf, credential.exp if copy is None else copy.copy.lapses_at),
+        masks=kind.masks,
+        copy=None if copy is None else copy.copy,
     )

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from ecert.copy import UnverifiedCopy
 from ecert.credential import UnverifiedCredential, parse_credential
 from ecert.errors import DocumentError, InputError, SealError, TooLarge
+from ecert.pdf.parts import CREDENTIAL_FILE, RECEIPT_FILE
 from ecert.qr import read_picture
 from ecert.receipt import HEAD, Receipt, parse_receipt
 from ecert.seal import UnverifiedSeal, parse_seal
@@ -21,7 +22,6 @@ if TYPE_CHECKING:
 MAX_PRESENTED_BYTES = 32 << 20
 MAX_MEMBER_BYTES = 8 << 20
 MAX_MEMBERS = 1000
-CREDENTIAL_FILE, RECEIPT_FILE = "credential.sd-jwt", "receipt.tlog-proof"
 LIST_FILE, DETAILS_FILE = "status.jwt", "status-details.jwt"
 STATEMENTS = "statements/"
 

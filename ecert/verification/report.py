@@ -95,6 +95,7 @@ REASONS: dict[str, tuple[Outcome, str, str]] = {
     "agreement_text": (Outcome.PASSED, "版面由另一版本程序生成；文字与二维码均与记录一致", "another version drew the page; its words and its code agree with the record"),
     "page_differs": (Outcome.FAILED, "版面与文件内的记录不一致", "the page does not say what the record inside says"),
     "page_changed": (Outcome.FAILED, "签名时在版面之外加入了其他内容", "something besides a signature was added to the page before it was signed"),
+    "page_unlike": (Outcome.NOT_CHECKED, "版面由另一版本程序生成，文字一致而样子不同，无法判定", "another version drew the page: the words agree, but it looks different, so nothing is certain"),
     "seal_differs": (Outcome.FAILED, "二维码不属于该证照", "the code does not belong to this certificate"),
     "template_unknown": (Outcome.NOT_CHECKED, "核验方没有签发时的版式，无法比对版面", "the verifier does not have the template that the page was drawn with"),
     "agreement_none": (Outcome.NOT_CHECKED, "没有可比对的PDF文件", "there is no document to compare"),

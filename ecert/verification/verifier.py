@@ -100,7 +100,7 @@ class Verifier:
         at: datetime | date | None = None,
         receipt: str | None = None,
     ) -> Report:
-        """Verify a credential, a seal, a picture of one, a receipt or an evidence bundle.
+        """Verify a document, a credential, a seal, a picture of one, a receipt or a bundle.
 
         ``at`` asks about another moment; a date means the end of that day in Asia/Shanghai.
         ``receipt`` may accompany a credential. Never raises for bad input: the report says it.
@@ -317,7 +317,7 @@ class _Run:
         if agency is None:
             self.note("signature", "agency_unknown")
             return False
-        if self.shown.seal is not None and not agency.certificates:
+        if self.shown.credential is None and not agency.certificates:
             self.note("signature", "no_certificates")
             return False
         try:
@@ -629,9 +629,9 @@ def _in_order(fields: Mapping[str, Any], kind: CertificateType | None) -> Mappin
 
 def _key_of_seal(seal: UnverifiedSeal, signed: _Signed) -> VerifiedKey:
     """Try the listed certificates of the agency: a seal names no key."""
-    for der in signed.registry.agencies[signed.issuer].certificates:
+    for chain in signed.registry.agencies[signed.issuer].chains():
         try:
-            key = signed.registry.agency_key(signed.issuer, (der,), signed.iat)
+            key = signed.registry.agency_key(signed.issuer, chain, signed.iat)
             verify_seal(seal, key.key)
         except EcertError:
             continue

@@ -240,7 +240,9 @@ async def copy(
         matter=check_text("matter", body.matter or ground_of(request, "Matter")),
     )
     wish = CopyWish(body.recipient, body.purpose, body.until)
-    made, record = await service.write(lambda: service.registry.copy(identifier, wish, by=by))
+    row, record = await service.write(lambda: service.registry.lend(identifier, wish, by=by))
+    await service.publish()
+    made = await service.make(lambda: service.registry.copy_of(row, record, by=by))
     return document(made, record, status=201)
 
 

@@ -181,9 +181,10 @@ async def verify(
     if kind not in PRESENTED:
         raise HTTPException(415, f"send one of: {', '.join(PRESENTED)}")
     moment = None if at is None else _moment(at)
-    data = await request.body()
-    verifier = await service.read(service.verifier)
-    report = await service.verify(verifier, data, moment)
+    with service.admitted():
+        data = await request.body()
+        verifier = await service.read(service.verifier)
+        report = await service.verify(verifier, data, moment)
     return Response(
         orjson.dumps(report.to_json()),
         200,

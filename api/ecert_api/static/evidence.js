@@ -3,18 +3,20 @@
 
 import { fromBase64 } from "./bytes.js";
 
-async function get(path, kind) {
+async function get(path) {
   const answer = await fetch(path, { credentials: "omit", redirect: "error", cache: "no-cache" });
   if (!answer.ok) throw new Error(`${path}: ${answer.status}`);
-  return kind === "json" ? answer.json() : answer.text();
+  return answer;
 }
+
+const json = async (path) => (await get(path)).json();
 
 /** Load what never depends on the certificate: whom to believe, the types' names, the reasons. */
 export async function loadGround() {
-  const [trust, types, reasons] = await Promise.all([
-    get("/trust.json", "json"), get("/types", "json"), get("/static/reasons.json", "json"),
-  ]);
-  return { registries: trust.registries.map(registry), types: types.items, reasons };
+  const [answer, types, reasons] = await Promise.all([get("/trust.json"), json("/types"), json("/static/reasons.json")]);
+  const trust = await answer.json();
+  const keysAt = new Date(answer.headers.get("Date") ?? Date.now()).toISOString(); // kept ones keep their date
+  return { registries: trust.registries.map(registry), types: types.items, reasons, keysAt };
 }
 
 function registry(one) {
@@ -34,7 +36,7 @@ function registry(one) {
 export async function statusToken(uri, details) {
   if (!uri.startsWith(location.origin + "/status/")) return null;
   try {
-    return await get(new URL(uri).pathname + (details ? "/details" : ""), "text");
+    return await (await get(new URL(uri).pathname + (details ? "/details" : ""))).text();
   } catch {
     return null;
   }

@@ -4,12 +4,14 @@ import { loadGround } from "./evidence.js";
 import { scan, canScan, readPicture } from "./scanner.js";
 import { verifySeal } from "./verify.js";
 import { show, tell } from "./view.js";
-import { choose, say } from "./words.js";
+import { Unsupported } from "./x509.js";
+import { choose, moment, say } from "./words.js";
 
 const MAX_BYTES = 32 << 20;
 const MEDIA = { pdf: "application/pdf", png: "image/png", jpg: "image/jpeg", jpeg: "image/jpeg", zip: "application/zip", "sd-jwt": "application/dc+sd-jwt" };
 const byId = (id) => document.getElementById(id);
 const canCheck = () => Boolean(globalThis.crypto?.subtle && globalThis.DecompressionStream);
+let newest = 0; // the number of the check that was asked for last: an older one's result is dropped
 let last = null; // what is shown, to show it again in the other language
 let language = choose(remembered());
 
@@ -30,7 +32,8 @@ function translate() {
   if (last) last();
 }
 
-function present(draw) {
+function present(check, draw) {
+  if (check !== newest) return;
   last = draw;
   draw();
   byId("main").focus({ preventScroll: true });
@@ -43,45 +46,48 @@ function asked() {
   return { day, at: day ? Date.parse(`${day}T23:59:59+08:00`) / 1000 : null };
 }
 
-async function checkSeal(text) {
+async function checkSeal(text, check = ++newest) {
   const { day, at } = asked();
-  if (!canCheck()) return askServer(text, "text/plain", say("server"));
+  if (!canCheck()) return askServer(text, "text/plain", say("server"), check);
   tell(say("working"));
-  let report;
+  let report, ground;
   try {
-    report = await verifySeal(text, await loadGround(), at);
-  } catch {
-    return present(() => tell(say("failed")));
+    ground = await loadGround();
+    report = await verifySeal(text, ground, at);
+  } catch (error) {
+    if (error instanceof Unsupported) return askServer(text, "text/plain", say("server"), check);
+    return present(check, () => tell(say("failed")));
   }
-  const note = () => (navigator.onLine ? null : say("offline"));
-  return present(() => show(report, { isPast: day !== "" && at * 1000 < Date.now(), note: note() }));
+  const isPast = day !== "" && at * 1000 < Date.now();
+  return present(check, () => show(report, { isPast, note: navigator.onLine ? null : say("offline", moment(ground.keysAt)) }));
 }
 
-async function askServer(body, media, note = null) {
+async function askServer(body, media, note = null, check = ++newest) {
   const { day } = asked();
   tell(say("working"));
   try {
     const answer = await fetch(day ? `/verify?at=${day}` : "/verify", { method: "POST", body, headers: { "Content-Type": media }, credentials: "omit" });
-    if (answer.status === 429) return present(() => tell(say("limited", answer.headers.get("Retry-After"))));
-    if (answer.status === 413) return present(() => tell(say("large"), "bad"));
+    if (answer.status === 429) return present(check, () => tell(say("limited", answer.headers.get("Retry-After"))));
+    if (answer.status === 413) return present(check, () => tell(say("large"), "bad"));
     if (!answer.ok) throw new Error(String(answer.status));
     const report = await answer.json();
-    return present(() => show(report, { isPast: day !== "" && Date.parse(report.at) < Date.now(), note }));
+    return present(check, () => show(report, { isPast: day !== "" && Date.parse(report.at) < Date.now(), note }));
   } catch {
-    return present(() => tell(say("failed")));
+    return present(check, () => tell(say("failed")));
   }
 }
 
 async function checkFile(file) {
-  if (file.size > MAX_BYTES) return present(() => tell(say("large"), "bad"));
+  const check = ++newest;
+  if (file.size > MAX_BYTES) return present(check, () => tell(say("large"), "bad"));
   const ending = file.name.toLowerCase().split(".").pop();
   const media = MEDIA[ending] ?? (file.type || "text/plain");
   if (media.startsWith("image/")) {
     const found = await readPicture(file);
-    if (found !== null) return checkSeal(found);
+    if (found !== null) return checkSeal(found, check);
   }
   if (media === "text/plain") return checkText(await file.text());
-  return askServer(file, media);
+  return askServer(file, media, null, check);
 }
 
 function checkText(text) {
@@ -90,7 +96,20 @@ function checkText(text) {
 
 function checkFragment() {
   if (location.hash.length < 2 || location.hash === "#main") return;
+  byId("at").value = ""; // a scan asks about now
   checkSeal(`${location.origin.toUpperCase()}/V${location.hash}`);
+}
+
+async function toggleCamera() {
+  const video = byId("camera");
+  try {
+    await scan(video, checkSeal, () => {
+      byId("scan").dataset.word = video.hidden ? "scan" : "stop";
+      byId("scan").textContent = say(byId("scan").dataset.word);
+    });
+  } catch {
+    present(++newest, () => tell(say("noCamera")));
+  }
 }
 
 function wire() {
@@ -101,12 +120,16 @@ function wire() {
     } catch { /* then only for this visit */ }
     translate();
   });
-  byId("file").addEventListener("change", ({ target }) => target.files[0] && checkFile(target.files[0]));
+  byId("file").addEventListener("change", ({ target }) => {
+    const [file] = target.files;
+    target.value = ""; // so that the same file may be chosen again
+    if (file) checkFile(file);
+  });
   byId("form").addEventListener("submit", (event) => {
     event.preventDefault();
     const text = byId("text").value.trim();
     if (text) checkText(text);
-    else checkFragment();
+    else if (location.hash.length > 1) checkSeal(`${location.origin.toUpperCase()}/V${location.hash}`);
   });
   const drop = document.querySelector(".drop");
   document.addEventListener("dragover", (event) => { event.preventDefault(); drop.classList.add("over"); });
@@ -120,10 +143,11 @@ function wire() {
   window.addEventListener("hashchange", checkFragment);
   canScan().then((can) => {
     byId("scan").hidden = !can;
-    byId("scan").addEventListener("click", () => scan(byId("camera"), checkSeal));
+    byId("scan").addEventListener("click", toggleCamera);
   });
 }
 
+window.ecertStarted = true; // old.js looks for it
 translate();
 wire();
 checkFragment();

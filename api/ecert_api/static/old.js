@@ -1,12 +1,14 @@
-// For browsers without modules: the site itself checks, and the page says so. Plain ECMAScript 5.
-(function () {
+// For browsers that cannot run the page's modules: the site itself checks, and the page says so.
+// Plain ECMAScript 5; it waits until everything was loaded and looks whether the modules run.
+window.addEventListener("load", function () {
   var hash = location.hash;
-  if (hash.length < 2) return;
+  if (window.ecertStarted || hash.length < 2) return;
   var place = document.getElementById("verdict");
   var request = new XMLHttpRequest();
   request.open("POST", "/verify");
   request.setRequestHeader("Content-Type", "text/plain");
   request.onload = function () {
+    if (request.status !== 200) return request.onerror();
     var report = JSON.parse(request.responseText);
     var words = { valid: ["good", "真实有效 Genuine and in force"], invalid: ["bad", "不是有效证照 Not genuine, or not in force"] };
     var said = words[report.verdict] || ["grey", "未能核验 Could not be checked"];
@@ -25,4 +27,4 @@
     place.textContent = "未能核验 Could not be checked";
   };
   request.send(location.origin.toUpperCase() + "/V" + hash);
-})();
+});

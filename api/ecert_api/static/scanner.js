@@ -22,17 +22,22 @@ export async function readPicture(file) {
   }
 }
 
-/** Show the camera until it sees a code, then hand the code over; again to stop. */
-export async function scan(video, found) {
-  if (!video.hidden) return stop(video);
+/** Show the camera until it sees a code, then hand the code over; again to stop. Throws without a camera. */
+export async function scan(video, found, changed) {
+  if (!video.hidden) {
+    stop(video);
+    return changed();
+  }
   video.srcObject = await navigator.mediaDevices.getUserMedia({ video: { facingMode: "environment" } });
   video.hidden = false;
+  changed();
   await video.play();
   const detector = new BarcodeDetector({ formats: ["qr_code"] });
   while (!video.hidden) {
     const [code] = await detector.detect(video).catch(() => []);
     if (code) {
       stop(video);
+      changed();
       return found(code.rawValue);
     }
     await new Promise(requestAnimationFrame);

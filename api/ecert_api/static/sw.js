@@ -27,7 +27,9 @@ self.addEventListener("fetch", (event) => {
   const { method, mode, url } = event.request;
   const { origin, pathname } = new URL(url);
   if (method !== "GET" || origin !== location.origin) return;
-  if (mode === "navigate") event.respondWith(fresh(event.request, "/"));
+  if (mode === "navigate") {
+    if (["/", "/v", "/V"].includes(pathname)) event.respondWith(fresh(event.request, "/"));
+  }
   else if (pathname.startsWith("/static/") || pathname.startsWith("/status/") || ["/trust.json", "/types"].includes(pathname)) {
     event.respondWith(fresh(event.request, pathname));
   }
@@ -36,11 +38,13 @@ self.addEventListener("fetch", (event) => {
 /** The network first; what it gave last when there is none. */
 async function fresh(request, key) {
   const cache = await caches.open(CACHE);
+  let answer;
   try {
-    const answer = await fetch(request);
-    if (answer.ok) await cache.put(key, answer.clone());
-    return answer;
+    answer = await fetch(request);
   } catch {
     return (await cache.match(key)) ?? Response.error();
   }
+  // A full disk must not cost the fresh answer.
+  if (answer.ok && !answer.redirected) await cache.put(key, answer.clone()).catch(() => {});
+  return answer;
 }

@@ -11,7 +11,10 @@ const DECISIVE = ["read", "signature", "type", "time", "status"];
 const SKEW = 300, DAY = 86400;
 const VALUES = ["status_good", "status_ended", "status_suspended", "status_superseded"];
 
-/** Verify the text of a seal at a moment (Unix seconds; null: now) and give a report. */
+/**
+ * Verify the text of a seal at a moment (Unix seconds; null: now) and give a report.
+ * Throws Unsupported when this browser, or this page, cannot check such a signature.
+ */
 export async function verifySeal(text, ground, at = null) {
   const now = Date.now() / 1000;
   const run = { ground, now, moment: at ?? now, isPast: at !== null && at < now, codes: {}, status: null, successor: null, since: null };
@@ -51,7 +54,7 @@ async function signature(run, seal) {
   const agency = (run.agency = run.registry.agencies.get(run.parts.issuer));
   if (agency === undefined) return stop(run, "agency_unknown");
   if (agency.certificates.length === 0) return stop(run, "no_certificates");
-  const key = seal.isES256 ? await keyOfSeal(seal, agency.code, agency) : null;
+  const key = await keyOfSeal(seal, agency.code, agency);
   if (key === null) return stop(run, "signature_bad");
   const kid = await thumbprint(key), retired = run.registry.retired.get(kid);
   if (retired !== undefined && seal.iat >= retired) return stop(run, "key_retired");

@@ -16,19 +16,22 @@ const element = (name, className, ...content) => {
 /** Judge a report: {tone, headline}, tone being good, warn, bad or grey. */
 export function judge(report, isPast) {
   const code = (step) => report.steps.find((one) => one.step === step).code;
-  const failed = report.steps.find((one) => one.outcome === "failed");
+  const failures = report.steps.filter((one) => one.outcome === "failed");
+  const failed = failures[0];
   if (report.verdict === "valid") {
     if (isPast) return { tone: "good", headline: say("goodAt", report.at.slice(0, 10)) };
     return { tone: "good", headline: say(report.certificate.copy ? "goodCopy" : "good") };
   }
   if (report.verdict === "undetermined") {
-    const isSigned = code("signature") === "signature_good";
-    return { tone: "grey", headline: say(isSigned && code("type") === "type_good" ? "openStatus" : "open") };
+    const isStatusAlone = report.steps.every((one) => one.step === "status" || one.outcome === "passed" || ["no_receipt", "agreement_none"].includes(one.code));
+    return { tone: "grey", headline: say(isStatusAlone ? "openStatus" : "open") };
   }
-  if (FORGED_PAGE[failed.code]) return { tone: "bad", headline: say(FORGED_PAGE[failed.code]) };
+  // What is not genuine comes before what is no longer in force, wherever it stands.
+  const altered = failures.find((one) => FORGED_PAGE[one.code]);
+  if (altered) return { tone: "bad", headline: say(FORGED_PAGE[altered.code]) };
   if (failed.code === "unreadable") return { tone: "bad", headline: say("strange") };
-  if (["read", "signature", "type", "log", "agreement"].includes(failed.step)) return { tone: "bad", headline: say("forged") };
-  const later = report.steps.find((one) => one.step === "status" && one.outcome === "failed");
+  if (failures.some((one) => !["time", "status"].includes(one.step))) return { tone: "bad", headline: say("forged") };
+  const later = failures.find((one) => one.step === "status");
   if (later && report.status && report.status !== "valid") {
     return { tone: AMBER.includes(report.status) ? "warn" : "bad", headline: say(report.status) };
   }
@@ -44,14 +47,21 @@ export function show(report, { isPast = false, note = null } = {}) {
   const lines = [name, ...reasons(report, shown), note].filter(Boolean).map((text) => element("p", "", text));
   const mark = element("span", "mark", MARKS[tone]);
   mark.setAttribute("aria-hidden", "true");
+  announce([headline, ...lines.map((one) => one.textContent)].join("。"));
   fill("verdict", tone, mark, element("h2", "", headline), ...lines);
   fill("report", "", ...(shown ? [element("h2", "", say("compare")), values(shown, report)] : []), element("h2", "", say("steps")), steps(report));
 }
 
 /** Show one sentence instead of a report. */
 export function tell(text, tone = "grey") {
+  announce(text);
   fill("verdict", tone, element("h2", "", text));
   document.getElementById("report").hidden = true;
+}
+
+/** Say the headline aloud: a region that was there before is what screen readers listen to. */
+function announce(text) {
+  document.getElementById("said").textContent = text;
 }
 
 function fill(id, className, ...content) {

@@ -1,13 +1,14 @@
 // Certificates (RFC 5280), as much as a leaf under its anchor needs: P-256 and SHA-256 only.
 
-import { equal, fromUtf8, join } from "./bytes.js";
+import { equal, fromUtf8, join, toHex as hex } from "./bytes.js";
 
 const ECDSA_SHA256 = "2a8648ce3d040302", P256_KEY = "2a8648ce3d020106082a8648ce3d030107";
 const ORGANISATION_ID = "550461", EXTENDED_USAGE = "551d25", USAGE = "551d0f", BASIC = "551d13";
 /** What a leaf may be used for: the object identifiers of its one extended key usage, in hex. */
 export const DOCUMENT_SIGNING = "2b06010505070324";
 
-const hex = (bytes) => Array.from(bytes, (one) => one.toString(16).padStart(2, "0")).join("");
+/** A key or signature of a kind that this page cannot check: the site has to be asked. */
+export class Unsupported extends Error {}
 
 /** Cut DER into elements: {tag, body, whole}. */
 function elements(bytes) {
@@ -73,12 +74,17 @@ export async function trustedKey(leafDer, anchorDers, { usage, code, at }) {
   if (code !== null && leaf.code !== code) throw new Error("another agency's certificate");
   if (at < leaf.notBefore || at > leaf.notAfter) throw new Error("not valid at the signing time");
   checkRole(leaf, usage);
+  let isForeign = false;
   for (const der of anchorDers) {
     const anchor = parseCertificate(der);
     if (equal(anchor.der, leaf.der)) throw new Error("an anchor must not sign itself");
     const fits = equal(anchor.subject, leaf.issuer) && at >= anchor.notBefore && at <= anchor.notAfter;
-    if (fits && isAuthority(anchor) && (await signedBy(leaf, anchor))) return importKey(leaf.key);
+    if (!fits || !isAuthority(anchor)) continue;
+    if (leaf.algorithm !== ECDSA_SHA256 || !isP256(anchor.key)) isForeign = true;
+    else if (await signedBy(leaf, anchor)) return importKey(leaf.key);
   }
+  const hasIssuer = anchorDers.some((der) => equal(parseCertificate(der).subject, leaf.issuer));
+  if (isForeign || !hasIssuer) throw new Unsupported("a chain that this page cannot follow");
   throw new Error("no anchor certifies this");
 }
 
@@ -93,11 +99,12 @@ function checkRole(leaf, usage) {
 function isAuthority(anchor) {
   const basic = anchor.extensions.get(BASIC);
   const [flag] = basic ? elements(elements(basic)[0].body) : [];
-  return flag !== undefined && flag.tag === 0x01 && flag.body[0] === 0xff;
+  const usage = anchor.extensions.get(USAGE);
+  const mayCertify = usage === undefined || elements(usage)[0].body[1] & 0x04;
+  return flag !== undefined && flag.tag === 0x01 && flag.body[0] === 0xff && Boolean(mayCertify);
 }
 
 async function signedBy(leaf, anchor) {
-  if (leaf.algorithm !== ECDSA_SHA256) return false;
   return verify(await importKey(anchor.key), rawSignature(leaf.signature), leaf.signed);
 }
 
@@ -110,8 +117,10 @@ function rawSignature(der) {
   }));
 }
 
+const isP256 = (info) => hex(info).includes(P256_KEY);
+
 function importKey(info) {
-  if (!hex(info).includes(P256_KEY)) throw new Error("not a P-256 key");
+  if (!isP256(info)) throw new Unsupported("not a P-256 key");
   return crypto.subtle.importKey("spki", info, { name: "ECDSA", namedCurve: "P-256" }, true, ["verify"]);
 }
 
