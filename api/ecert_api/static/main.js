@@ -11,6 +11,7 @@ const MAX_BYTES = 32 << 20;
 const MEDIA = { pdf: "application/pdf", png: "image/png", jpg: "image/jpeg", jpeg: "image/jpeg", zip: "application/zip", "sd-jwt": "application/dc+sd-jwt" };
 const byId = (id) => document.getElementById(id);
 const canCheck = () => Boolean(globalThis.crypto?.subtle && globalThis.DecompressionStream);
+let again = null; // asks about the same thing once more, for another day
 let newest = 0; // the number of the check that was asked for last: an older one's result is dropped
 let last = null; // what is shown, to show it again in the other language
 let language = choose(remembered());
@@ -47,6 +48,7 @@ function asked() {
 }
 
 async function checkSeal(text, check = ++newest) {
+  again = () => checkSeal(text);
   const { day, at } = asked();
   if (!canCheck()) return askServer(text, "text/plain", say("server"), check);
   tell(say("working"));
@@ -58,20 +60,27 @@ async function checkSeal(text, check = ++newest) {
     if (error instanceof Unsupported) return askServer(text, "text/plain", say("server"), check);
     return present(check, () => tell(say("failed")));
   }
-  const isPast = day !== "" && at * 1000 < Date.now();
-  return present(check, () => show(report, { isPast, note: navigator.onLine ? null : say("offline", moment(ground.keysAt)) }));
+  return present(check, () => show(report, { day, note: navigator.onLine ? null : offline(report, ground) }));
+}
+
+/** Say how old the kept evidence is: the status decides, the keys carry it. */
+function offline(report, ground) {
+  const { evidence_at: status } = report.steps.find((one) => one.step === "status");
+  return say("offline", status ? moment(status) : "—", moment(ground.keysAt));
 }
 
 async function askServer(body, media, note = null, check = ++newest) {
+  again = () => askServer(body, media, note);
   const { day } = asked();
   tell(say("working"));
   try {
     const answer = await fetch(day ? `/verify?at=${day}` : "/verify", { method: "POST", body, headers: { "Content-Type": media }, credentials: "omit" });
     if (answer.status === 429) return present(check, () => tell(say("limited", answer.headers.get("Retry-After"))));
-    if (answer.status === 413) return present(check, () => tell(say("large"), "bad"));
+    const refusal = { 413: "large", 415: "strangeFile", 503: "busy" }[answer.status];
+    if (refusal) return present(check, () => tell(say(refusal)));
     if (!answer.ok) throw new Error(String(answer.status));
     const report = await answer.json();
-    return present(check, () => show(report, { isPast: day !== "" && Date.parse(report.at) < Date.now(), note }));
+    return present(check, () => show(report, { day, note }));
   } catch {
     return present(check, () => tell(say("failed")));
   }
@@ -79,7 +88,7 @@ async function askServer(body, media, note = null, check = ++newest) {
 
 async function checkFile(file) {
   const check = ++newest;
-  if (file.size > MAX_BYTES) return present(check, () => tell(say("large"), "bad"));
+  if (file.size > MAX_BYTES) return present(check, () => tell(say("large")));
   const ending = file.name.toLowerCase().split(".").pop();
   const media = MEDIA[ending] ?? (file.type || "text/plain");
   if (media.startsWith("image/")) {
@@ -95,7 +104,7 @@ function checkText(text) {
 }
 
 function checkFragment() {
-  if (location.hash.length < 2 || location.hash === "#main") return;
+  if (location.hash.length < 2) return;
   byId("at").value = ""; // a scan asks about now
   checkSeal(`${location.origin.toUpperCase()}/V${location.hash}`);
 }
@@ -129,7 +138,7 @@ function wire() {
     event.preventDefault();
     const text = byId("text").value.trim();
     if (text) checkText(text);
-    else if (location.hash.length > 1) checkSeal(`${location.origin.toUpperCase()}/V${location.hash}`);
+    else if (again) again();
   });
   const drop = document.querySelector(".drop");
   document.addEventListener("dragover", (event) => { event.preventDefault(); drop.classList.add("over"); });
@@ -139,6 +148,10 @@ function wire() {
     drop.classList.remove("over");
     const [file] = event.dataTransfer.files;
     if (file) checkFile(file);
+  });
+  document.querySelector(".skip").addEventListener("click", (event) => {
+    event.preventDefault(); // the fragment is the seal's
+    byId("main").focus();
   });
   window.addEventListener("hashchange", checkFragment);
   canScan().then((can) => {

@@ -40,7 +40,7 @@ async function fresh(request, key) {
   const cache = await caches.open(CACHE);
   let answer;
   try {
-    answer = await fetch(request);
+    answer = await fetch(request, { signal: AbortSignal.timeout?.(8000) }); // a hanging network is none
   } catch {
     return (await cache.match(key)) ?? Response.error();
   }

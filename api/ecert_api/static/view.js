@@ -39,15 +39,16 @@ export function judge(report, isPast) {
   return { tone: "bad", headline: say("forged") };
 }
 
-/** Draw a report into the page; `note` is a sentence of its own under the verdict, or null. */
-export function show(report, { isPast = false, note = null } = {}) {
-  const { tone, headline } = judge(report, isPast);
+/** Draw a report into the page; `day` is the one asked about, `note` a sentence of its own. */
+export function show(report, { day = "", note = null } = {}) {
+  const { tone, headline } = judge(report, day !== "" && Date.parse(report.at) < Date.now());
   const shown = report.certificate;
-  const name = shown && [shown.type.name && pick(shown.type.name), shown.number].filter(Boolean).join(" ");
-  const lines = [name, ...reasons(report, shown), note].filter(Boolean).map((text) => element("p", "", text));
+  const name = shown ? [shown.type.name && pick(shown.type.name), shown.number] : [];
+  const asked = day && tone !== "good" ? say("asked", day) : null;
+  const lines = [...name, ...reasons(report, shown), asked, note].filter(Boolean).map((text) => element("p", "", text));
   const mark = element("span", "mark", MARKS[tone]);
   mark.setAttribute("aria-hidden", "true");
-  announce([headline, ...lines.map((one) => one.textContent)].join("。"));
+  announce([headline, ...lines.map((one) => one.textContent)].join(say("pause")));
   fill("verdict", tone, mark, element("h2", "", headline), ...lines);
   fill("report", "", ...(shown ? [element("h2", "", say("compare")), values(shown, report)] : []), element("h2", "", say("steps")), steps(report));
 }
@@ -75,10 +76,13 @@ function fill(id, className, ...content) {
 function reasons(report, shown) {
   const found = [];
   if (shown?.status_since && report.verdict === "invalid") found.push(say("since", moment(shown.status_since)));
+  const end = { expired: shown?.valid_to, copy_lapsed: shown?.copy?.until, not_yet_valid: shown?.valid_from };
+  const dated = report.steps.find((one) => one.step === "time" && end[one.code]);
+  if (dated) found.push(say(`date_${dated.code}`, end[dated.code]));
   if (shown?.superseded_by) found.push(say("successor", shown.superseded_by));
   const wanted = report.verdict === "invalid" ? "failed" : "not_checked";
   if (report.verdict === "valid") return found;
-  const said = ["not_reached", "no_receipt", "agreement_none", `status_${report.status}`]; // elsewhere, or in the headline
+  const said = ["not_reached", "no_receipt", "agreement_none", `status_${report.status}`, dated?.code]; // elsewhere, or in the headline
   const telling = report.steps.filter((one) => one.outcome === wanted && !said.includes(one.code));
   return [...found, ...telling.map((one) => pick(one.reason))];
 }
