@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from functools import cache
 from importlib.metadata import version
 from importlib.resources import files
@@ -9,6 +10,7 @@ from pathlib import Path
 
 # Noto (SIL Open Font License): the mainland's forms first; Taiwan's and Japan's add rare names.
 WHEELS = ("pylopdf-fonts-zh-cn", "pylopdf-fonts-zh-tw", "pylopdf-fonts-jp")
+_CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
 _NOT_DRAWN = "≒"  # the one character of GBK that none of them has
 
 
@@ -28,6 +30,8 @@ def unprintable(text: str) -> str | None:
 
     The rest of GBK is drawn (a test holds the fonts to it), so ordinary text opens no font file.
     """
+    if found := _CONTROL.search(text):
+        return found[0]
     try:
         text.encode("gbk")
     except UnicodeEncodeError:

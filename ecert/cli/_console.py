@@ -142,6 +142,12 @@ def deliver(data: bytes, output: Path | None, as_json: bool, name: str) -> None:
     show({"file": str(output), "bytes": len(data)}, as_json, lines)
 
 
+def check_folder(output: Path) -> None:
+    """Refuse a file in a folder that is not there, before anything is done."""
+    if not output.parent.is_dir():
+        raise HomeError(f"there is no folder {output.parent}")
+
+
 def read_input(name: str) -> bytes:
     """Read a file, or standard input for ``-``; bounded. Raises: HomeError when it is not there."""
     try:

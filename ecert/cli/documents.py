@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import multiprocessing
 import os
+import threading
 from collections import Counter
 from collections.abc import Iterator
 from concurrent.futures import Future, ProcessPoolExecutor, as_completed
@@ -23,6 +24,7 @@ from ecert.cli._console import (
     Purpose,
     actor,
     app,
+    check_folder,
     chosen,
     opened,
     progress,
@@ -77,6 +79,7 @@ def copy_certificate(
     Example: `ecert copy ID --for 示例银行 --purpose 贷款审查 --until 2026-12-31 -o copy.pdf`
     """
     wish = CopyWish(recipient, purpose, _day(until))
+    check_folder(output)  # a copy is logged before its file is written
     with opened() as registry:
         made, _ = registry.copy(identifier, wish, by=actor(operator, purpose, matter))
     _deliver(made, output, as_json)
@@ -183,8 +186,17 @@ _opened: list[Registry] = []  # a worker's own registry
 
 
 def _open(home: Path) -> None:
+    threading.Thread(target=_end_with_parent, daemon=True).start()
     with suppress(KeyboardInterrupt):
         _opened.append(open_registry(home))
+
+
+def _end_with_parent() -> None:
+    """Wait for the process that hands out the work; killed, it could not say that it is over."""
+    parent = multiprocessing.parent_process()
+    if parent is not None:
+        parent.join()
+        os._exit(1)
 
 
 def _make(identifiers: list[str]) -> Counter[str]:

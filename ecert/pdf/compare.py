@@ -15,7 +15,7 @@ import pypdfium2
 from ecert.catalogue import CertificateType
 from ecert.errors import EcertError
 from ecert.pdf.parts import Parts
-from ecert.pdf.read import SignedDocument
+from ecert.pdf.read import UNREADABLE, SignedDocument, content
 from ecert.pdf.render import render, renderer
 from ecert.qr import read_image, unlikeness
 
@@ -25,7 +25,10 @@ _LOOKING_SCALE = 50 / 72  # coarse enough that letters blur, fine enough that a 
 _LIKE = 12  # of 255: how far two blurred pages may differ anywhere
 MAX_PAGES = 50
 _PDFIUM = threading.Lock()  # the library serves one thread at a time
-_ADDED_TO_ROOT = {"/AcroForm", "/Extensions", "/Metadata", "/Version"}
+_ADDED_TO_ROOT = {"/AcroForm", "/Extensions", "/Metadata"}
+_OF_A_FIELD = {"/Type", "/Subtype", "/FT", "/T", "/Rect", "/F", "/P", "/V"}
+_CHANGED_INFO = {"/ModDate", "/Producer"}
+_TITLES = ("dc:title", "dc:creator", "dc:description", "dc:language", "pdf:Keywords")
 _SPACE = re.compile(r"\s+")
 
 
@@ -41,22 +44,19 @@ def compare(document: SignedDocument, parts: Parts, kind: CertificateType) -> st
     """
     try:
         return _compare(document.data, parts, kind)
-    except (EcertError, pikepdf.PdfError, pypdfium2.PdfiumError, *_BROKEN):
+    except (EcertError, pypdfium2.PdfiumError, *UNREADABLE):
         return "page_differs"
-
-
-_BROKEN = (ValueError, LookupError, AttributeError, TypeError)  # pikepdf's, for odd structures
 
 
 def _compare(data: bytes, parts: Parts, kind: CertificateType) -> str:
     drawn = render(parts, kind)
     is_same = data.startswith(drawn)
     first = drawn if is_same else data[: data.index(_END) + len(_END) + 1]
-    if not _adds_only_a_signature(first, data):
+    if not _is_only_signed(first, data):
         return "page_changed"
     if is_same:
         return "agreement_good"
-    if _renderer_of(first) == renderer():
+    if _renderer_of(first) == renderer() or not _same_inside(first, drawn):
         return "page_differs"
     with _PDFIUM:
         return _compare_shown(first, drawn, parts.seal)
@@ -70,6 +70,16 @@ def _compare_shown(page: bytes, drawn: bytes, seal: str) -> str:
         if seal not in _codes(theirs):
             return "page_differs"
         return "agreement_text" if _look_alike(theirs, ours) else "page_unlike"
+
+
+def _same_inside(page: bytes, drawn: bytes) -> bool:
+    """Tell whether two pages carry the same files, and nothing that acts of itself."""
+    with pikepdf.open(io.BytesIO(page)) as theirs, pikepdf.open(io.BytesIO(drawn)) as ours:
+        files = [
+            {name: content(pdf.attachments[name]) for name in pdf.attachments}
+            for pdf in (theirs, ours)
+        ]
+        return files[0] == files[1] and theirs.Root.keys() == ours.Root.keys()
 
 
 def _renderer_of(page: bytes) -> str:
@@ -107,10 +117,17 @@ def _look_alike(theirs: Pages, ours: Pages) -> bool:
     )
 
 
+def _is_only_signed(first: bytes, whole: bytes) -> bool:
+    try:
+        return _adds_only_a_signature(first, whole)
+    except UNREADABLE:  # of another shape than a signature gives it
+        return False
+
+
 def _adds_only_a_signature(first: bytes, whole: bytes) -> bool:
     """Tell whether the signed revision adds to the drawn one a signature that shows nothing, no more."""
     with pikepdf.open(io.BytesIO(first)) as drawn, pikepdf.open(io.BytesIO(whole)) as signed:
-        excused = {  # looked at by themselves, or shown on no page
+        excused = {  # looked at by themselves
             *(drawn.Root.objgen, drawn.pages[0].objgen),
             *(drawn.trailer.Info.objgen, drawn.Root.Metadata.objgen),
         }
@@ -136,22 +153,33 @@ def _root_is_kept(drawn: pikepdf.Pdf, signed: pikepdf.Pdf) -> bool:
     form = signed.Root.AcroForm
     return (
         kept == {name: value for name, value in before.items() if name not in _ADDED_TO_ROOT}
-        and set(form.keys()) <= {"/Fields", "/SigFlags"}
-        and len(list(form.Fields)) == 1
+        and form.keys() <= {"/Fields", "/SigFlags"}
+        and _titles(drawn) == _titles(signed)
     )
 
 
+def _titles(pdf: pikepdf.Pdf) -> list[Any]:
+    """Give what a reader shows above the page, which an update may not change."""
+    info = {name: str(value) for name, value in pdf.docinfo.items() if name not in _CHANGED_INFO}
+    metadata = pdf.open_metadata()
+    return [info, *(metadata.get(name) for name in _TITLES)]
+
+
 def _shows_nothing_new(drawn: pikepdf.Pdf, signed: pikepdf.Pdf) -> bool:
-    """Allow the first page one more annotation: a signature field of no size and no appearance."""
+    """Allow the first page one more annotation, the form's one field, and that shows nothing."""
     before, after = drawn.pages[0].obj, signed.pages[0].obj
-    added = list(after.get("/Annots", ()))
+    (annotation,), (field,) = list(after.Annots), list(signed.Root.AcroForm.Fields)
     kept = {name: value for name, value in _members(after).items() if name != "/Annots"}
-    return kept == _members(before) and len(added) == 1 and _is_hidden(added[0])
+    is_same = annotation.objgen == field.objgen != (0, 0)
+    return kept == _members(before) and is_same and _is_hidden(field)
 
 
 def _is_hidden(field: pikepdf.Object) -> bool:
-    is_empty = all(side == 0 for side in field.get("/Rect", (1,)))
-    return field.get("/FT") == "/Sig" and is_empty and "/AP" not in field
+    return (
+        field.keys() <= _OF_A_FIELD
+        and (str(field.Subtype), str(field.FT)) == ("/Widget", "/Sig")
+        and [int(side) for side in field.Rect] == [0, 0, 0, 0]
+    )
 
 
 def _members(one: pikepdf.Object) -> dict[str, Any]:

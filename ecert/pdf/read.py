@@ -24,6 +24,7 @@ from ecert.keys.chain import organisation_code, parse_certificate
 from ecert.pdf.parts import Parts, parts_of
 
 MAX_ATTACHMENTS = 16
+MAX_UNPACKED = 64 << 20
 MAX_ATTACHMENT_BYTES = 2 << 20
 MAX_SIGNATURES = 8  # places looked at; ours has one
 MAX_HOLE = 64 << 10  # hexadecimal digits of a signature; ours has at most 48 K
@@ -34,6 +35,15 @@ _RANGE = re.compile(
 )
 _HEX = re.compile(rb"(?:[0-9A-F]{2})+")
 _TIME = re.compile(rb"/M\s{0,8}\(D(?::|\\072)(\d{14})(?:Z|\+00'00'?)\)")
+# What the reader raises for odd structures, and for a file that wants a password.
+UNREADABLE = (
+    *(pikepdf.PdfError, pikepdf.PasswordError, zlib.error),
+    *(ValueError, LookupError, AttributeError, TypeError),
+)
+# Even an agency's file must not unpack to gigabytes; ours are a few hundred kilobytes.
+pikepdf.settings.set_qpdf_limits(
+    flate_max_memory=MAX_UNPACKED, png_max_memory=MAX_UNPACKED, run_length_max_memory=MAX_UNPACKED
+)
 ALGORITHMS = {  # of each suite: digest and signature, as CMS calls them
     ES256: ("sha256", "sha256_ecdsa"),
     EDDSA: ("sha512", "ed25519"),  # RFC 8419 §3.1
@@ -167,8 +177,8 @@ def read_parts(document: SignedDocument) -> Parts:
             names = list(pdf.attachments)
             if len(names) > MAX_ATTACHMENTS:
                 raise DocumentError("document_parts")
-            files = {name: _content(pdf.attachments[name]) for name in names}
-    except (pikepdf.PdfError, ValueError, KeyError, AttributeError, zlib.error) as error:
+            files = {name: content(pdf.attachments[name]) for name in names}
+    except UNREADABLE as error:
         raise DocumentError("document_parts") from error
     parts = parts_of(files)
     if parts is None:
@@ -176,7 +186,7 @@ def read_parts(document: SignedDocument) -> Parts:
     return parts
 
 
-def _content(attached: pikepdf.AttachedFileSpec) -> bytes:
+def content(attached: pikepdf.AttachedFileSpec) -> bytes:
     """Unpack one attachment, never beyond the bound."""
     stream = attached.get_file().obj
     raw = stream.read_raw_bytes()

@@ -6,6 +6,7 @@ The page itself is not touched: the first revision of a signed file is what ``re
 from __future__ import annotations
 
 import asyncio
+import hashlib
 import io
 from collections.abc import Coroutine
 from concurrent.futures import ThreadPoolExecutor
@@ -14,13 +15,14 @@ from datetime import datetime
 from functools import lru_cache
 from typing import Any
 
-from asn1crypto import algos, x509
+from asn1crypto import algos, cms, x509
 from pyhanko.pdf_utils.incremental_writer import IncrementalPdfFileWriter
 from pyhanko.sign import signers
 from pyhanko.sign.fields import SigSeedSubFilter
 from pyhanko.sign.signers.pdf_cms import PdfCMSSignedAttributes
 from pyhanko.sign.timestamps import TimeStamper
 from pyhanko.sign.timestamps.aiohttp_client import HTTPTimeStamper
+from pyhanko.sign.validation.generic_cms import validate_sig_integrity
 from pyhanko_certvalidator.registry import SimpleCertificateStore
 
 from ecert.errors import TimeStampUnavailable
@@ -79,13 +81,8 @@ def sign(
     ``name`` is the signer's, ``at`` the claimed time. With an authority the signature carries its
     time-stamp (B-T). Raises: TimeStampUnavailable, KeyUnavailable.
     """
-    timestamper = (
-        None if authority is None else HTTPTimeStamper(authority.url, timeout=authority.timeout)
-    )
-    try:
-        return _run(_sign(page, _KeySigner(key), name, at, timestamper))
-    except (OSError, TimeoutError) as error:  # pyHanko's own request error is an OSError
-        raise TimeStampUnavailable("the time-stamp authority gave no time-stamp") from error
+    stamper = None if authority is None else _Stamper(authority.url, timeout=authority.timeout)
+    return _run(_sign(page, _KeySigner(key), name, at, stamper))
 
 
 def _run(work: Coroutine[Any, Any, bytes]) -> bytes:
@@ -119,4 +116,35 @@ async def _sign(
 class _Update(IncrementalPdfFileWriter):
     """An update that stays PDF 1.7: pyHanko would raise it to 2.0, which PDF/A-3 forbids."""
 
-    output_version = (1, 7)
+    def ensure_output_version(self, version: tuple[int, int]) -> None:
+        """Leave the version as it is."""
+
+
+class _Stamper(HTTPTimeStamper):
+    """Takes a time-stamp only for what was asked, and turns every failure into one error."""
+
+    async def async_timestamp(self, message_digest: bytes, md_algorithm: str) -> cms.ContentInfo:
+        """Ask for a time-stamp and check it. Raises: TimeStampUnavailable."""
+        try:
+            token = await super().async_timestamp(message_digest, md_algorithm)
+            _check_stamp(token["content"], message_digest)
+        except Exception as error:  # a stranger's answer: the readers raise what they like
+            message = "the time-stamp authority gave no time-stamp that can be used"
+            raise TimeStampUnavailable(message) from error
+        return token
+
+
+def _check_stamp(stamp: cms.SignedData, digest: bytes) -> None:
+    """Check that a time-stamp speaks of our digest and that its own signature holds.
+
+    Whether its authority is one that others trust is for them to say (RFC 3161 §2.4.2).
+    """
+    inside = stamp["encap_content_info"]["content"]
+    if inside.parsed["message_imprint"]["hashed_message"].native != digest:
+        raise ValueError("the time-stamp is of something else")
+    (info,) = stamp["signer_infos"]
+    serial = info["sid"].chosen["serial_number"].native
+    (signer,) = (one.chosen for one in stamp["certificates"] if one.chosen.serial_number == serial)
+    hashed = hashlib.new(info["digest_algorithm"]["algorithm"].native, bytes(inside))
+    if not all(validate_sig_integrity(info, signer, "tst_info", hashed.digest())):
+        raise ValueError("the time-stamp's signature does not hold")

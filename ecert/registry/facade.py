@@ -64,6 +64,7 @@ from ecert.verification import Report, Verifier
 
 MAX_PAGE = 100
 MAX_REASON = 500
+MAX_NAME = 100
 READ_OWN = "certificates:read"
 SCOPES = frozenset({"certificates:issue", "certificates:operate", READ_OWN, "audit:read"})
 
@@ -698,8 +699,11 @@ def check_agency(agency: Agency) -> Agency:
     """Check an agency's code, division and time zone. Raises: IdentifierError, InputError."""
     check_credit_code(agency.code)
     check_division(agency.division)
-    if (one := unprintable(agency.name)) is not None:
-        raise InputError(f"the agency's name: {one} (U+{ord(one):04X}) cannot be printed")
+    for what, text in (("name", agency.name), ("short name", agency.short_name)):
+        if text is not None and not is_line(text, MAX_NAME):
+            raise InputError(f"the agency's {what} is one line of at most {MAX_NAME} characters")
+        if (one := unprintable(text or "")) is not None:
+            raise InputError(f"the agency's {what}: {one} (U+{ord(one):04X}) cannot be printed")
     check_time_zone(agency.time_zone)
     return agency
 

@@ -60,7 +60,15 @@ class Store:
             if not is_migrated(self._engine):
                 raise HomeError("the database holds no registry; run: ecert init")
             if not is_newest(self._engine):
-                migrate(self._engine)
+                self._migrate()
+
+    def _migrate(self) -> None:
+        """Bring the tables up to date; when another process does the same, one of them is enough."""
+        try:
+            migrate(self._engine)
+        except DBAPIError:
+            if not is_newest(self._engine):
+                raise
 
     @contextmanager
     def reading(self) -> Iterator[Reading]:

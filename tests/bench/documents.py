@@ -38,7 +38,9 @@ def measure(say: Callable[[str], None]) -> dict[str, float]:
     say(f"page with record inside       {1000 * per_page:10.1f} ms   {len(page)} bytes")
     say(f"permit → QR → page → signed   {1000 * per_file:10.1f} ms   {len(document)} bytes")
     say(f"the usual chain               {1000 * per_usual:10.1f} ms   WeasyPrint, qrcode, pyHanko")
-    say(f"verify a document             {1000 * per_check:10.1f} ms   page drawn again and compared")
+    say(
+        f"verify a document             {1000 * per_check:10.1f} ms   page drawn again and compared"
+    )
     return {"signed document / usual chain": per_usual / per_file}
 
 

