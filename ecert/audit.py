@@ -1,7 +1,7 @@
 """The audit trail 审计记录: who did what, when, to which certificate, for which matter.
 
-Each row carries a salt and a leaf hash from the first one on, so that the trail can become a
-second Merkle log. Rows hold identifiers and HMACs, never a holder's name or code.
+The trail is a second Merkle tree: each row is committed to with a salt of its own, and an edited or
+removed one is found by ``check_trail``. Rows hold identifiers and HMACs, never a holder's name or code.
 """
 
 from __future__ import annotations
@@ -11,13 +11,14 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
+from ecert import log
 from ecert._encoding import Randomness, canonical_plain
 from ecert.errors import IdentifierError
 from ecert.ids import parse_identifier
-from ecert.merkle import leaf_hash
+from ecert.merkle import Edge, leaf_hash
 from ecert.model import Actor
 from ecert.receipt import SALT_BYTES, commitment
-from ecert.store import Transaction
+from ecert.store import TRAIL, Reading, Transaction
 
 DONE = "done"
 
@@ -47,13 +48,15 @@ def record(
     """Append rows to the trail inside a transaction, before the log's head is locked."""
     if not entries:
         return
-    size = tx.lock_audit_head()
+    edge = tx.lock_head(TRAIL)
     salts = randomness(SALT_BYTES * len(entries))
     rows = [
-        _row(entry, size + place, int(now.timestamp()), salts[place * SALT_BYTES :][:SALT_BYTES])
+        _row(
+            entry, edge.size + place, int(now.timestamp()), salts[place * SALT_BYTES :][:SALT_BYTES]
+        )
         for place, entry in enumerate(entries)
     ]
-    tx.add_audit(rows, size + len(rows))
+    log.add_leaves(tx, TRAIL, edge, rows)
 
 
 def _row(entry: AuditEntry, index: int, at: int, salt: bytes) -> dict[str, Any]:
@@ -80,3 +83,16 @@ def _row(entry: AuditEntry, index: int, at: int, salt: bytes) -> dict[str, Any]:
 def audit_leaf(salt: bytes, signed: bytes) -> bytes:
     """Give the leaf hash of a row: the log's own form, a salted commitment and nothing else."""
     return leaf_hash(canonical_plain({"v": 1, "commitment": commitment(salt, signed)}))
+
+
+def check_trail(reading: Reading) -> Edge:
+    """Recompute the whole trail from its rows: one that was edited or removed is found.
+
+    Raises: SignatureError naming the first row that differs.
+    """
+
+    def recompute(start: int, end: int) -> list[bytes]:
+        rows = reading.salted_audit_rows(start, end)
+        return [audit_leaf(salt, canonical_plain(shown)) for salt, shown in rows]
+
+    return log.check_tree(reading, TRAIL, recompute)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -21,26 +21,30 @@ from ecert.merkle import (
 )
 from ecert.note import Checkpoint, log_key, sign_note, verify_checkpoint
 from ecert.receipt import Receipt
-from ecert.store import TILE, TILE_LEVELS, Reading, Store, Transaction
+from ecert.store import LOG, TILE, TILE_LEVELS, Reading, Store, Transaction, Tree
 
 
 def append_entries(tx: Transaction, entries: Sequence[bytes]) -> int:
     """Append entries to the log as the last act of a transaction; give the first one's index."""
-    edge = tx.lock_log_head()
-    leaves = [leaf_hash(entry) for entry in entries]
+    edge = tx.lock_head(LOG)
+    rows = [
+        {"index": edge.size + place, "entry": entry, "leaf": leaf_hash(entry)}
+        for place, entry in enumerate(entries)
+    ]
+    add_leaves(tx, LOG, edge, rows)
+    return edge.size
+
+
+def add_leaves(tx: Transaction, tree: Tree, edge: Edge, rows: Sequence[Mapping[str, Any]]) -> None:
+    """Append rows to a tree whose head is locked; each brings its ``leaf``."""
     nodes: list[dict[str, Any]] = []
 
     def completed(level: int, index: int, root: bytes) -> None:
         if level and level % TILE_LEVELS == 0:
             nodes.append({"level": level // TILE_LEVELS, "index": index, "hash": root})
 
-    grown = append(edge, leaves, completed)
-    rows = [
-        {"index": edge.size + place, "entry": entry, "leaf": leaf}
-        for place, (entry, leaf) in enumerate(zip(entries, leaves, strict=True))
-    ]
-    tx.add_entries(rows, nodes, grown)
-    return edge.size
+    grown = append(edge, [row["leaf"] for row in rows], completed)
+    tx.add_leaves(tree, rows, nodes, grown)
 
 
 class LastNote:
@@ -83,9 +87,11 @@ class LastNote:
 class Publisher:
     """Signs checkpoints after commits, at most when the log grew, and never a fork."""
 
-    def __init__(self, store: Store, origin: str, signer: Signer, last_note: LastNote) -> None:
+    def __init__(
+        self, store: Store, origin: str, signer: Signer, last_note: LastNote, tree: Tree = LOG
+    ) -> None:
         self._store, self._origin, self._signer = store, origin, signer
-        self._last_note = last_note
+        self._last_note, self._tree = last_note, tree
 
     def publish(self, now: datetime) -> str:
         """Sign a checkpoint for all that is committed, keep it, and give the newest note.
@@ -95,8 +101,8 @@ class Publisher:
         was published before.
         """
         with self._store.snapshot() as reading:
-            newest = reading.newest_checkpoint()
-            head = reading.log_head()
+            newest = reading.newest_checkpoint(self._tree)
+            head = reading.head(self._tree)
             self._guard(reading, head, newest[2] if newest else None)
         if newest is not None and newest[1] == head.size:
             self._last_note.write(newest[2])
@@ -108,10 +114,10 @@ class Publisher:
 
     def _keep(self, number: int, size: int, note: str, now: datetime) -> str:
         def work(tx: Transaction) -> str:
-            newest = tx.newest_checkpoint()
+            newest = tx.newest_checkpoint(self._tree)
             if newest is not None and newest[0] >= number:
                 return newest[2]  # another process was first
-            tx.add_checkpoint(number, size, note, int(now.timestamp()))
+            tx.add_checkpoint(self._tree, number, size, note, int(now.timestamp()))
             return note
 
         kept = self._store.write(work)
@@ -123,7 +129,7 @@ class Publisher:
         places = {"the database": published, str(self._last_note.path): self._last_note.read()}
         for place, note in places.items():
             if note is not None:
-                check_extends(reading, head, self._parse(note, place), place)
+                check_extends(reading, head, self._parse(note, place), place, self._tree)
 
     def _parse(self, note: str, place: str) -> Checkpoint:
         try:
@@ -135,7 +141,9 @@ class Publisher:
             ) from error
 
 
-def check_extends(reading: Reading, head: Edge, old: Checkpoint, place: str) -> None:
+def check_extends(
+    reading: Reading, head: Edge, old: Checkpoint, place: str, tree: Tree = LOG
+) -> None:
     """Check that the log extends an older checkpoint. Raises: ForkGuard, saying what to do."""
     advice = (
         "The log does not sign until this is solved: bring back the missing entries from a newer "
@@ -146,12 +154,12 @@ def check_extends(reading: Reading, head: Edge, old: Checkpoint, place: str) -> 
             f"the log has {head.size} entries, but {place} shows that {old.size} were published. "
             + advice
         )
-    if not _is_consistent(reading, head, old):
+    if not _is_consistent(reading, head, old, tree):
         raise ForkGuard(f"the log differs from what {place} shows was published. {advice}")
 
 
-def _is_consistent(reading: Reading, head: Edge, old: Checkpoint) -> bool:
-    reader = reading.tree_reader()
+def _is_consistent(reading: Reading, head: Edge, old: Checkpoint, tree: Tree) -> bool:
+    reader = reading.tree_reader(tree)
     path = consistency_path(old.size, head.size, reader)
     try:
         verify_consistency(old.size, head.size, path, old.root, head.root)
@@ -181,24 +189,41 @@ def check_log(reading: Reading) -> Edge:
 
     Raises: SignatureError naming the first place that differs.
     """
-    head, edge, start = reading.log_head(), Edge(), 0
+    return check_tree(
+        reading,
+        LOG,
+        lambda start, end: [leaf_hash(entry) for entry in reading.log_entries(start, end)],
+    )
+
+
+def check_tree(reading: Reading, tree: Tree, recompute: Callable[[int, int], list[bytes]]) -> Edge:
+    """Recompute a tree from what its leaves commit to and compare every stored hash with it.
+
+    ``recompute`` gives the leaves of a range. Raises: SignatureError naming the first place.
+    """
+    head, edge, start = reading.head(tree), Edge(), 0
     while start < head.size:
         end = min(start + 4096, head.size)
-        entries = reading.log_entries(start, end)
-        leaves = [leaf_hash(entry) for entry in entries]
-        if len(entries) != end - start or leaves != reading.tile_hashes(0, start, end):
-            raise SignatureError(f"an entry between {start} and {end} was changed or removed")
-        edge = append(edge, leaves, _comparing(reading))
+        leaves, kept = recompute(start, end), reading.tile_hashes(0, start, end, tree)
+        if len(leaves) != end - start or leaves != kept:
+            wrong = (
+                at for at, pair in enumerate(zip(leaves, kept, strict=False)) if len({*pair}) > 1
+            )
+            place = start + next(wrong, min(len(leaves), len(kept)))
+            raise SignatureError(f"entry {place} of {tree.leaves.name} was changed or removed")
+        edge = append(edge, leaves, _comparing(reading, tree))
         start = end
-    if edge != head:
-        raise SignatureError("the log's head does not fit its entries")
+    if edge != head or len(reading.tile_hashes(0, head.size, head.size + 1, tree)) > 0:
+        raise SignatureError(f"the head of {tree.leaves.name} does not fit its entries")
     return head
 
 
-def _comparing(reading: Reading) -> Any:
+def _comparing(reading: Reading, tree: Tree) -> Any:
     def completed(level: int, index: int, root: bytes) -> None:
         tile_level, rest = divmod(level, TILE_LEVELS)
-        if tile_level and not rest and reading.tile_hashes(tile_level, index, index + 1) != [root]:
+        if not tile_level or rest:
+            return
+        if reading.tile_hashes(tile_level, index, index + 1, tree) != [root]:
             raise SignatureError(f"the stored tile {index} of level {tile_level} was changed")
 
     return completed

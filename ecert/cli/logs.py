@@ -21,29 +21,42 @@ def log_info(as_json: Json = False) -> None:
     Example: `ecert log info`
     """
     with opened() as registry:
-        head, vkey = registry.log_head(), registry.keys.log_vkey(registry.origin)
         note = registry.publish()
+        head, vkey = registry.log_head(), registry.keys.log_vkey(registry.origin)
+        trail, trail_note = registry.trail_head(), registry.newest_trail_checkpoint()
     shown = {
         "origin": registry.origin,
         "size": head.size,
         "root": b64(head.root),
         "vkey": vkey,
         "checkpoint": note,
+        "audit": {
+            "origin": registry.trail_origin,
+            "size": trail.size,
+            "root": b64(trail.root),
+            "vkey": registry.keys.log_vkey(registry.trail_origin),
+            "checkpoint": trail_note,
+        },
     }
-    show(shown, as_json, [f"vkey {vkey}\n\n{note}"])
+    show(shown, as_json, [f"vkey {vkey}\n\n{note}", f"audit trail 审计记录\n\n{trail_note}"])
 
 
 @log_app.command("check")
 def log_check(as_json: Json = False) -> None:
-    """Recompute the whole log and compare it with what is stored and was published.
+    """Recompute the log and the audit trail and compare them with what is stored and was published.
 
     Example: `ecert log check`
     """
     with opened() as registry:
         registry.publish()  # a log that would fork is not good, whatever its hashes say
-        head = registry.check_log()
-    shown = {"size": head.size, "root": b64(head.root), "good": True}
-    show(shown, as_json, [f"good: {head.size} entries"])
+        head, trail = registry.check_log(), registry.check_trail()
+    shown = {
+        "size": head.size,
+        "root": b64(head.root),
+        "good": True,
+        "audit": {"size": trail.size, "root": b64(trail.root)},
+    }
+    show(shown, as_json, [f"good: {head.size} entries", f"good: {trail.size} audit rows"])
 
 
 @log_app.command("export")

@@ -49,6 +49,7 @@ from ecert.registry.evidence import bundle
 from ecert.registry.keyring import KeyRing, MadeKey
 from ecert.registry.status_desk import StatusDesk
 from ecert.store import (
+    TRAIL,
     ClientRow,
     CopyRow,
     DocumentRow,
@@ -122,6 +123,7 @@ class Registry:
             store, base=base, key=lambda: self.keys.signing_key(Role.STATUS), clock=clock
         )
         self._last_note = log.LastNote(state, origin)
+        self._last_trail_note = log.LastNote(state, self.trail_origin)
         self.desk = Desk(
             store=store,
             base=base,
@@ -643,15 +645,39 @@ class Registry:
     # -- log and audit -------------------------------------------------------------------------------
 
     def publish(self) -> str:
-        """Sign a checkpoint over all that is committed; give the newest note. Raises: ForkGuard."""
-        signer = self.keys.signer(Role.LOG)
+        """Sign checkpoints over all that is committed, of log and trail; give the log's newest.
+
+        Raises: ForkGuard.
+        """
+        signer, now = self.keys.signer(Role.LOG), self.clock()
         publisher = log.Publisher(self.store, self.origin, signer, self._last_note)
-        return publisher.publish(self.clock())
+        note = publisher.publish(now)
+        log.Publisher(self.store, self.trail_origin, signer, self._last_trail_note, TRAIL).publish(
+            now
+        )
+        return note
+
+    @property
+    def trail_origin(self) -> str:
+        """The audit trail's name in its own checkpoints: never one of the logs that prove issues."""
+        host, _, name = self.origin.rpartition("/")
+        return f"{host}/audit{name.removeprefix('log')}"
 
     def log_head(self) -> Edge:
         """Give the log's size and root."""
         with self.store.reading() as reading:
             return reading.log_head()
+
+    def trail_head(self) -> Edge:
+        """Give the audit trail's size and root."""
+        with self.store.reading() as reading:
+            return reading.head(TRAIL)
+
+    def newest_trail_checkpoint(self) -> str | None:
+        """Give the audit trail's newest signed checkpoint, or None."""
+        with self.store.reading() as reading:
+            newest = reading.newest_checkpoint(TRAIL)
+        return None if newest is None else newest[2]
 
     def newest_checkpoint(self) -> str | None:
         """Give the newest published checkpoint, or None."""
@@ -663,6 +689,11 @@ class Registry:
         """Recompute the whole log and compare it with what is stored. Raises: SignatureError."""
         with self.store.snapshot() as reading:
             return log.check_log(reading)
+
+    def check_trail(self) -> Edge:
+        """Recompute the whole audit trail from its rows. Raises: SignatureError."""
+        with self.store.snapshot() as reading:
+            return audit.check_trail(reading)
 
     def export_log(self, folder: Path) -> Iterator[tuple[int, int]]:
         """Write the published log as a static tlog-tiles directory, telling progress as it goes."""

@@ -12,12 +12,15 @@ from ecert.store.reading import (
     Visibility,
 )
 from ecert.store.store import Store
+from ecert.store.trees import LOG, TRAIL, Tree
 from ecert.store.writing import IMPORT, NewCertificate, Transaction, client_columns
 
 __all__ = [
     "IMPORT",
+    "LOG",
     "TILE",
     "TILE_LEVELS",
+    "TRAIL",
     "ClientRow",
     "CopyRow",
     "DocumentRow",
@@ -27,6 +30,7 @@ __all__ = [
     "Reading",
     "Store",
     "Transaction",
+    "Tree",
     "Visibility",
     "client_columns",
 ]

@@ -14,6 +14,7 @@ from ecert.merkle import Edge, node_hash, parse_edge
 from ecert.model import Agency, Event, Operation, Record, Status
 from ecert.status import VALUES, Detail
 from ecert.store import tables as t
+from ecert.store.trees import LOG, Tree
 
 TILE = 256
 TILE_LEVELS = 8
@@ -338,7 +339,11 @@ class Reading:
 
     def log_head(self) -> Edge:
         """Give the log's size and right edge."""
-        row = self._one(select(t.log_head))
+        return self.head(LOG)
+
+    def head(self, tree: Tree) -> Edge:
+        """Give a tree's size and right edge."""
+        row = self._one(select(tree.head))
         return Edge() if row is None else parse_edge(row.size, bytes(row.edge))
 
     def log_entries(self, start: int, end: int) -> list[bytes]:
@@ -347,27 +352,27 @@ class Reading:
         query = select(c.entry).where(c.index >= start, c.index < end).order_by(c.index)
         return [bytes(row.entry) for row in self._all(query)]
 
-    def tile_hashes(self, level: int, start: int, end: int) -> list[bytes]:
+    def tile_hashes(self, level: int, start: int, end: int, tree: Tree = LOG) -> list[bytes]:
         """Give hashes of a tile level: 0 are leaves, 1 the roots of full tiles of 256, and so on."""
         if level == 0:
-            entries = t.log_entries.c
-            query = select(entries.leaf.label("hash")).where(
-                entries.index >= start, entries.index < end
+            leaves = tree.leaves.c
+            query = select(leaves.leaf.label("hash")).where(
+                leaves.index >= start, leaves.index < end
             )
-            return [bytes(row.hash) for row in self._all(query.order_by(entries.index))]
-        nodes = t.log_nodes.c
+            return [bytes(row.hash) for row in self._all(query.order_by(leaves.index))]
+        nodes = tree.nodes.c
         query = select(nodes.hash).where(
             nodes.level == level, nodes.index >= start, nodes.index < end
         )
         return [bytes(row.hash) for row in self._all(query.order_by(nodes.index))]
 
-    def tree_reader(self) -> Callable[[int, int], bytes]:
+    def tree_reader(self, tree: Tree = LOG) -> Callable[[int, int], bytes]:
         """Give a Merkle reader over the stored hashes; inner nodes of a tile are computed."""
 
         def read(level: int, index: int) -> bytes:
             tile_level, inside = divmod(level, TILE_LEVELS)
             width = 1 << inside
-            hashes = self.tile_hashes(tile_level, index * width, (index + 1) * width)
+            hashes = self.tile_hashes(tile_level, index * width, (index + 1) * width, tree)
             while len(hashes) > 1:
                 pairs = zip(hashes[::2], hashes[1::2], strict=True)
                 hashes = [node_hash(left, right) for left, right in pairs]
@@ -375,13 +380,19 @@ class Reading:
 
         return read
 
-    def newest_checkpoint(self) -> tuple[int, int, str] | None:
+    def newest_checkpoint(self, tree: Tree = LOG) -> tuple[int, int, str] | None:
         """Give the newest published note: its number, the size it covers, its text."""
-        query = select(t.checkpoints).order_by(t.checkpoints.c.id.desc()).limit(1)
+        query = select(tree.checkpoints).order_by(tree.checkpoints.c.id.desc()).limit(1)
         row = self._one(query)
         return None if row is None else (row.id, row.size, row.note)
 
     # -- audit ----------------------------------------------------------------------------------
+
+    def salted_audit_rows(self, start: int, end: int) -> list[tuple[bytes, dict[str, Any]]]:
+        """Give audit rows as they were committed to, each with its salt."""
+        c = t.audit.c
+        query = select(t.audit).where(c.index >= start, c.index < end).order_by(c.index)
+        return [(bytes(row.salt), _committed(row)) for row in self._all(query)]
 
     def audit_rows(self, after: int, limit: int) -> list[dict[str, Any]]:
         """List audit rows after an index, without their salts."""
@@ -470,6 +481,12 @@ def _event(row: Row[Any]) -> Event:
         successor=row.successor,
         token=row.token,
     )
+
+
+def _committed(row: Row[Any]) -> dict[str, Any]:
+    shown = {f"{name}": value for name, value in row._asdict().items()}
+    del shown["salt"], shown["leaf"]
+    return {**shown, "details": bytes(row.details).decode("utf-8", "replace")}
 
 
 def _audit_row(row: Row[Any]) -> dict[str, Any]:

@@ -278,11 +278,30 @@ audit = Table(
     Index(None, "certificate"),
 )
 
+audit_nodes = Table(
+    "audit_nodes",
+    metadata,
+    Column("level", SmallInteger, nullable=False),
+    Column("index", BigInteger, nullable=False),
+    Column("hash", Blob, nullable=False),
+    PrimaryKeyConstraint("level", "index"),
+)
+
 audit_head = Table(
     "audit_head",
     metadata,
     Column("id", SmallInteger, primary_key=True, autoincrement=False),
     Column("size", BigInteger, nullable=False),
+    Column("edge", Blob, nullable=False),
+)
+
+audit_checkpoints = Table(  # append-only
+    "audit_checkpoints",
+    metadata,
+    Column("id", BigInteger, primary_key=True, autoincrement=False),
+    Column("size", BigInteger, nullable=False),
+    Column("note", Text, nullable=False),
+    Column("published_at", BigInteger, nullable=False),
 )
 
 clients = Table(

@@ -17,6 +17,7 @@ from ecert.model import Agency, Record, Status
 from ecert.status import LIST_SIZE
 from ecert.store import tables as t
 from ecert.store.reading import _RECORD, KeyRow, Reading, _record
+from ecert.store.trees import Tree
 
 IMPORT = "import"  # the client under which imported records are remembered
 
@@ -232,38 +233,29 @@ class Transaction(Reading):
         if image is not None:
             self.connection.execute(insert(t.agency_images).values(agency=agency, image=image))
 
-    def lock_audit_head(self) -> int:
-        """Lock the audit trail's head and give its size."""
-        row = self._one(select(t.audit_head.c.size).with_for_update())
-        return 0 if row is None else int(row.size)
-
-    def add_audit(self, rows: Sequence[Mapping[str, Any]], size: int) -> None:
-        """Append audit rows and put the new size."""
-        self.connection.execute(insert(t.audit), [dict(row) for row in rows])
-        self.connection.execute(update(t.audit_head).values(size=size))
-
-    def lock_log_head(self) -> Edge:
-        """Lock the log's head row, the last lock of any transaction, and give the right edge."""
-        row = self._one(select(t.log_head).with_for_update())
+    def lock_head(self, tree: Tree) -> Edge:
+        """Lock a tree's head and give its right edge; the log's is the last lock of all."""
+        row = self._one(select(tree.head).with_for_update())
         return Edge() if row is None else parse_edge(row.size, bytes(row.edge))
 
-    def add_entries(
+    def add_leaves(
         self,
-        entries: Sequence[Mapping[str, Any]],
+        tree: Tree,
+        leaves: Sequence[Mapping[str, Any]],
         nodes: Sequence[Mapping[str, Any]],
         head: Edge,
     ) -> None:
-        """Append log entries and the roots of tiles they filled, and put the new head."""
-        self.connection.execute(insert(t.log_entries), [dict(row) for row in entries])
+        """Append leaves and the roots of tiles they filled, and put the new head."""
+        self.connection.execute(insert(tree.leaves), [dict(row) for row in leaves])
         if nodes:
-            self.connection.execute(insert(t.log_nodes), [dict(row) for row in nodes])
+            self.connection.execute(insert(tree.nodes), [dict(row) for row in nodes])
         values = {"size": head.size, "edge": head.to_bytes()}
-        self.connection.execute(update(t.log_head).values(**values))
+        self.connection.execute(update(tree.head).values(**values))
 
-    def add_checkpoint(self, number: int, size: int, note: str, at: int) -> None:
+    def add_checkpoint(self, tree: Tree, number: int, size: int, note: str, at: int) -> None:
         """Append a published note; its number makes two publishers collide instead of forking."""
         values = {"id": number, "size": size, "note": note, "published_at": at}
-        self.connection.execute(insert(t.checkpoints).values(**values))
+        self.connection.execute(insert(tree.checkpoints).values(**values))
 
 
 def client_columns(
