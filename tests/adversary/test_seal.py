@@ -193,7 +193,7 @@ def test_a_malleated_seal_says_the_same(registry: Registry, record: Record, cose
     expect(registry.verify(twin), "invalid", **GOOD, status="status_revoked")
 
 
-@pytest.mark.parametrize("algorithm", [-8, -35, -257, 5, 0, None, "ES256", [], 2**60])
+@pytest.mark.parametrize("algorithm", [-8, -35, -257, 5, 0, None, "ES256", [], 2**50])
 def test_another_algorithm_in_the_header(
     registry: Registry, cose: Cose, agency_key: Any, algorithm: Any
 ) -> None:
