@@ -22,7 +22,7 @@ TASKS = {
     "demo": ["ecert demo"],
     "serve": ["ecert serve"],
     "bench": ["tests.bench"],
-    "test": ["pytest -n auto"],
+    "test": ["pytest -n auto --dist loadfile"],
     "lint": ["ruff check .", "ruff format --check .", "mypy"],
     "lock": [f"uv pip compile pyproject.toml {EVERYTHING} --generate-hashes -qo requirements.lock"],
 }

@@ -69,7 +69,7 @@ def copy_digest(token: str) -> bytes:
 def check_copy_text(name: str, value: str) -> str:
     """Check a recipient or purpose: one line of 1 to 100 characters. Raises: InputError."""
     if not is_line(value, MAX_TEXT):
-        raise InputError(f"{name} is required: one line of at most {MAX_TEXT} characters")
+        raise InputError(f"the copy's {name} is one line of 1 to {MAX_TEXT} characters")
     return value
 
 

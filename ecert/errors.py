@@ -30,6 +30,7 @@
     │   └── SettingFixed             setting_fixed         may not change after the first issue
     ├── RenderError                  cannot_be_drawn       a page cannot be drawn; the character is named
     ├── KeyUnavailable               key_unavailable       no key, or it cannot be opened
+    ├── FileError                    file_unusable         a file cannot be read, written or understood
     ├── HomeError                    home_invalid          the registry's home is missing or wrong
     ├── TimeStampUnavailable         time_stamp_unavailable  the time-stamp authority did not answer
     ├── ForkGuard                    log_would_fork        the log is behind what was published
@@ -238,6 +239,12 @@ class KeyUnavailable(EcertError):
     """There is no such key, or it cannot be opened with what was given."""
 
     code = "key_unavailable"
+
+
+class FileError(EcertError):
+    """A file that was named cannot be read, written, or understood."""
+
+    code = "file_unusable"
 
 
 class HomeError(EcertError):

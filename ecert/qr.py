@@ -20,6 +20,10 @@ MAX_PICTURE_BYTES = 10 << 20
 MAX_PIXELS = 40_000_000
 MAX_IMAGE_BYTES = 256 << 10
 MAX_IMAGE_PIXELS = 4_000_000
+_CLEAR, _LEAST_CLEAR = (
+    64,
+    1 / 3,
+)  # of 255, and how much of the picture: it lies over the issuer's name
 _BLUR = 6  # pixels: more than a letter at the scale in which pages are compared
 _MASK = 2  # scoring all eight costs five sixths of the time and reads no better (measured)
 _FORMATS = ("PNG", "JPEG")
@@ -112,7 +116,9 @@ def read_picture(data: bytes) -> list[str]:
 
 
 def check_image(data: bytes) -> None:
-    """Check a picture that is to be printed: a PNG of at most 256 KB and 4 million pixels.
+    """Check a picture that is to be printed over text.
+
+    It is a PNG of at most 256 KB and 4 million pixels, about square, a third of it transparent.
 
     Raises: InputError, TooLarge.
     """
@@ -123,10 +129,17 @@ def check_image(data: bytes) -> None:
             if picture.width * picture.height > MAX_IMAGE_PIXELS:
                 raise TooLarge("the picture has more than 4 million pixels")
             codes = read_image(picture.convert("L"))
+            proportion, alpha = (
+                picture.width / picture.height,
+                picture.convert("RGBA").getchannel("A"),
+            )
+            clear = sum(alpha.histogram()[:_CLEAR]) / (picture.width * picture.height)
     except _UNREADABLE as error:
         raise InputError("the picture is not a PNG that can be read") from error
     if codes:
         raise InputError("the picture holds a QR code, which could be taken for the certificate's")
+    if not 0.5 <= proportion <= 2 or clear < _LEAST_CLEAR:
+        raise InputError("the picture must be about square, and at least a third of it transparent")
 
 
 def unlikeness(one: Image.Image, other: Image.Image) -> int:

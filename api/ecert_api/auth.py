@@ -67,7 +67,9 @@ class Tokens:
         if form["grant_type"] != "client_credentials":
             raise OAuthError("unsupported_grant_type", "only client_credentials is supported")
         if form.get("client_assertion_type") != ASSERTION_TYPE:
-            raise OAuthError("invalid_client", "a client assertion is required", 401)
+            raise OAuthError(
+                "invalid_client", f"client_assertion_type must be {ASSERTION_TYPE}", 401
+            )
         client = self._authenticate(form.get("client_assertion", ""))
         if form.get("client_id", client.id) != client.id:  # RFC 7521 §4.2
             raise OAuthError("invalid_client", "client_id is another than the assertion's", 401)

@@ -16,7 +16,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from ecert.config import default_home, open_registry
-from ecert.errors import EcertError, HomeError
+from ecert.errors import EcertError, FileError, HomeError
 from ecert.model import Actor
 from ecert.registry import Registry
 
@@ -145,11 +145,11 @@ def deliver(data: bytes, output: Path | None, as_json: bool, name: str) -> None:
 def check_folder(output: Path) -> None:
     """Refuse a file in a folder that is not there, before anything is done."""
     if not output.parent.is_dir():
-        raise HomeError(f"there is no folder {output.parent}")
+        raise FileError(f"there is no folder {output.parent}")
 
 
 def read_input(name: str) -> bytes:
-    """Read a file, or standard input for ``-``; bounded. Raises: HomeError when it is not there."""
+    """Read a file, or standard input for ``-``; bounded. Raises: FileError when it is not there."""
     try:
         if name == "-":
             data = sys.stdin.buffer.read(MAX_INPUT_BYTES + 1)
@@ -157,9 +157,9 @@ def read_input(name: str) -> bytes:
             with Path(name).open("rb") as file:
                 data = file.read(MAX_INPUT_BYTES + 1)
     except OSError as error:
-        raise HomeError(f"cannot read {name}: {error.strerror}") from error
+        raise FileError(f"cannot read {name}: {error.strerror}") from error
     if len(data) > MAX_INPUT_BYTES:
-        raise HomeError(f"{name} is larger than {MAX_INPUT_BYTES >> 20} MB")
+        raise FileError(f"{name} is larger than {MAX_INPUT_BYTES >> 20} MB")
     return data
 
 
@@ -186,7 +186,7 @@ def fail(error: EcertError, as_json: bool, code: int = REFUSED) -> NoReturn:
     words.print(error.message, markup=False)
     for one in error.errors:
         words.print(f"  {one.pointer or '/'}  {one.zh} · {one.en}  ({one.rule})", markup=False)
-    raise SystemExit(USAGE if isinstance(error, HomeError) else code)
+    raise SystemExit(USAGE if isinstance(error, (FileError, HomeError)) else code)
 
 
 def main() -> None:
@@ -196,4 +196,4 @@ def main() -> None:
     except EcertError as error:
         fail(error, "--json" in sys.argv)
     except OSError as error:
-        fail(HomeError(f"{error.filename or 'file'}: {error.strerror}"), "--json" in sys.argv)
+        fail(FileError(f"{error.filename or 'file'}: {error.strerror}"), "--json" in sys.argv)

@@ -30,7 +30,7 @@ from ecert.cli._console import (
     words,
 )
 from ecert.cli.setup import load_catalogue_of_home
-from ecert.errors import EcertError, HomeError
+from ecert.errors import EcertError, FileError
 from ecert.issuance import Idempotency
 from ecert.model import CREDIT_CODE, Actor
 from ecert.registry import IssueRequest, Registry
@@ -149,7 +149,7 @@ def _ndjson(data: bytes) -> Iterator[_Read]:
         try:
             record = parse_json(text)
             if not isinstance(record, dict):
-                raise HomeError("a line holds one JSON object")
+                raise FileError("a line holds one JSON object")
         except EcertError as error:
             yield number, text, None, error
         else:
@@ -165,7 +165,7 @@ def _csv(data: bytes, kind: CertificateType) -> Iterator[_Read]:
     try:
         text = data.decode("utf-8-sig")
     except UnicodeDecodeError as error:
-        raise HomeError("the CSV file is not UTF-8") from error
+        raise FileError("the CSV file is not UTF-8") from error
     reader = csv.DictReader(io.StringIO(text), strict=True)
     try:
         for row in reader:
@@ -175,7 +175,7 @@ def _csv(data: bytes, kind: CertificateType) -> Iterator[_Read]:
             except EcertError as error:
                 yield reader.line_num, content, None, error
     except csv.Error as error:
-        raise HomeError(f"the CSV file is malformed near line {reader.line_num}") from error
+        raise FileError(f"the CSV file is malformed near line {reader.line_num}") from error
 
 
 def _is_text(kind: CertificateType, name: str) -> bool:
@@ -185,7 +185,7 @@ def _is_text(kind: CertificateType, name: str) -> bool:
 
 def _draft(row: dict[str | Any, str | Any], kind: CertificateType) -> dict[str, Any]:
     if None in row or None in row.values():
-        raise HomeError("the row has more or fewer cells than the heading")
+        raise FileError("the row has more or fewer cells than the heading")
     given = {name.strip(): value.strip() for name, value in row.items() if value.strip()}
     draft = {name: given[name] for name in given if name in _COMMON}
     holder = {_HOLDER[name]: given[name] for name in given if name in _HOLDER}

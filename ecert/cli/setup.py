@@ -30,7 +30,7 @@ from ecert.cli._console import (
     words,
 )
 from ecert.config import Plan, init_registry, is_base_url, is_plain_secret
-from ecert.errors import HomeError
+from ecert.errors import FileError, TypeFolderError
 from ecert.model import DEFAULT_ZONE, Agency
 from ecert.registry import Registry
 from ecert.testing import temporary_registry
@@ -227,12 +227,20 @@ def type_check(
 
 
 def _specimen(kind: CertificateType) -> bytes:
-    """Issue the example in a registry that vanishes, and draw its document."""
+    """Issue the example in a registry that vanishes, draw its document, and look at it.
+
+    Raises: TypeFolderError naming what every face must show and this one does not.
+    """
     with temporary_registry() as registry:
         registry.catalogue.add(replace(kind, state="published"))  # also a draft may be looked at
         by = actor()
         issued = registry.issue(kind.slug, dict(kind.example), by=by)
-        return registry.document(issued.record.id, by=by).data
+        from ecert.pdf.compare import missing_on  # noqa: PLC0415 - slow to load, and only used here
+
+        made = registry.document(issued.record.id, by=by).data
+        if missing := missing_on(made, issued.record):
+            raise TypeFolderError(f"face.typ: the page does not show {', '.join(missing)}")
+        return made
 
 
 @client_app.command("add")
@@ -249,7 +257,7 @@ def client_add(
     """
     key = parse_json(read_input(jwk))
     if not isinstance(key, dict):
-        raise HomeError("the file holds no JWK")
+        raise FileError("the file holds no JWK")
     with opened() as registry:
         client = registry.add_client(name, agency=agency, scopes=scope, jwk=key, by=actor())
     made = {"id": client.id, "name": name, "agency": agency, "scopes": sorted(client.scopes)}

@@ -30,6 +30,7 @@ from ecert.cli._console import (
 from ecert.client import HttpStatus
 from ecert.errors import EcertError, InputError
 from ecert.keys import parse_trust
+from ecert.model import Status
 from ecert.verification import Outcome, Report, Verdict, Verifier
 
 _EXIT = {Verdict.VALID: DONE, Verdict.INVALID: REFUSED, Verdict.UNDETERMINED: UNDETERMINED}
@@ -106,7 +107,8 @@ def _moment(text: str) -> datetime | date:
 
 def describe(report: Report) -> Iterator[str]:
     """Describe a report for people, line by line."""
-    yield report.verdict.value + (f"  ({report.status})" if report.status else "")
+    is_telling = report.verdict is Verdict.VALID or report.status != Status.VALID.value
+    yield report.verdict.value + (f"  ({report.status})" if report.status and is_telling else "")
     if report.certificate is not None:
         yield f"{report.certificate['number']}  {report.certificate['id']}"
     if report.certificate is not None and (copy := report.certificate.get("copy")):

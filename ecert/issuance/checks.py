@@ -111,7 +111,8 @@ def _use_type(tx: Transaction, desk: Desk, kind: CertificateType, now: datetime)
         tx.add_type(kind.slug, kind.version, kind.digest, metadata, int(now.timestamp()))
     elif digest != kind.digest:
         raise TypeChanged(
-            f"{kind.slug} v{kind.version} was edited after it was used; add v{kind.version + 1}"
+            f"{kind.slug} v{kind.version} was edited after it was used, or used before it had a "
+            f"printed face; add v{kind.version + 1} (docs/how-to/upgrade.md)"
         )
 
 

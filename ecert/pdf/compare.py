@@ -14,6 +14,7 @@ import pypdfium2
 
 from ecert.catalogue import CertificateType
 from ecert.errors import EcertError
+from ecert.model import Record
 from ecert.pdf.parts import Parts
 from ecert.pdf.read import UNREADABLE, SignedDocument, content
 from ecert.pdf.render import render, renderer
@@ -30,6 +31,7 @@ _OF_A_FIELD = {"/Type", "/Subtype", "/FT", "/T", "/Rect", "/F", "/P", "/V"}
 _CHANGED_INFO = {"/ModDate", "/Producer"}
 _TITLES = ("dc:title", "dc:creator", "dc:description", "dc:language", "pdf:Keywords")
 _SPACE = re.compile(r"\s+")
+_ZERO_WIDTH = "\u200b"  # where a long word may break
 
 
 Pages = list[pypdfium2.PdfPage]
@@ -93,6 +95,22 @@ def _opened(page: bytes) -> Iterator[list[pypdfium2.PdfPage]]:
         if len(pdf) > MAX_PAGES:
             raise ValueError("too many pages")
         yield list(pdf)
+
+
+def missing_on(page: bytes, record: Record) -> list[str]:
+    """List what every printed certificate shows and this one does not, in a face-maker's words."""
+    body = record.body
+    wanted = [
+        ("the title", body["type"]["name"]["zh"]),
+        ("the number", body["number"]),
+        ("the issuer", body["issuer"]["name"]),
+        *(("a holder", holder["name"]) for holder in body["holders"]),
+    ]
+    with _PDFIUM, _opened(page) as pages:
+        words = "".join(_words(pages)).replace(_ZERO_WIDTH, "")
+        codes = _codes(pages)
+    missing = [what for what, text in wanted if _SPACE.sub("", text) not in words]
+    return missing if record.seal in codes else [*missing, "the code"]
 
 
 def _sizes(pages: Pages) -> list[tuple[int, ...]]:

@@ -33,6 +33,7 @@ _TIME_WINDOW = 4 << 10  # bytes around the signature in which its dictionary sta
 _RANGE = re.compile(
     rb"/ByteRange\s{0,8}\[\s{0,8}(\d{1,9})\s+(\d{1,9})\s+(\d{1,9})\s+(\d{1,9})\s*\]"
 )
+_END, _TAIL = b"%%EOF", 1024  # how a PDF ends, and within how many bytes (ISO 32000-1 §7.5.5)
 _HEX = re.compile(rb"(?:[0-9A-F]{2})+")
 _TIME = re.compile(rb"/M\s{0,8}\(D(?::|\\072)(\d{14})(?:Z|\+00'00'?)\)")
 # What the reader raises for odd structures, and for a file that wants a password.
@@ -87,11 +88,16 @@ def parse_document(data: bytes) -> UnverifiedDocument:
             return UnverifiedDocument(data[:end], (length, second), len(data) - end)
         if place >= MAX_SIGNATURES:
             break
+    raise DocumentError(_why_unsigned(data))
+
+
+def _why_unsigned(data: bytes) -> str:
+    """Say why no place of a signature fits: most often somebody saved the file again."""
     if b"/Encrypt" in data:
-        raise DocumentError("document_encrypted")
-    if _RANGE.search(data):
-        raise DocumentError("document_truncated")
-    raise DocumentError("document_unsigned")
+        return "document_encrypted"
+    if _END not in data[-_TAIL:]:
+        return "document_truncated"
+    return "document_rewritten" if _RANGE.search(data) else "document_unsigned"
 
 
 def check_signature(document: UnverifiedDocument) -> SignedDocument:

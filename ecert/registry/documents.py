@@ -147,7 +147,7 @@ class DocumentDesk:
     def lend(self, identifier: str, wish: CopyWish, by: Actor) -> CopyRow:
         """Record a copy 加注: sign its token and its seal, and log it; the file comes after.
 
-        Asked again for one whose file could not be made, it gives that one: nothing is logged twice.
+        Asked again for the same, it gives the one that is there: nothing is logged twice.
         Raises: NotFound, NotInForce, Refused, InputError.
         """
         for name in ("recipient", "purpose"):
@@ -163,9 +163,11 @@ class DocumentDesk:
             raise NotFound("there is no such certificate")
         if effective_status(record.status, record.exp, now.timestamp()) is not Status.VALID:
             raise NotInForce("only a certificate in force is copied")
-        unmade = tx.unmade_copy(record.id, wish.recipient, wish.purpose, wish.until.isoformat())
-        if unmade is not None:
-            return unmade
+        same = tx.same_copy(record.id, wish.recipient, wish.purpose, wish.until.isoformat())
+        if same is not None:
+            done = audit.AuditEntry("copy", by, certificate=record.id, details={"again": "true"})
+            audit.record(tx, [done], now=now, randomness=self._desk.randomness)
+            return same
         agency = tx.agency(record.issuer)
         zone = agency.time_zone if agency else ""
         copy = Copy(

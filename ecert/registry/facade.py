@@ -536,7 +536,7 @@ class Registry:
     def copy(self, identifier: str, wish: CopyWish, *, by: Actor) -> tuple[DocumentRow, Record]:
         """Make an annotated copy 加注件 for one recipient, one purpose, until one day.
 
-        Asked again after its file could not be made, it goes on with the same copy.
+        Asked again for the same, it is the same copy.
         Raises: NotFound, NotInForce, Refused, InputError, and what ``document`` raises.
         """
         row, record = self.lend(identifier, wish, by=by)

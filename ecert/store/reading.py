@@ -258,17 +258,16 @@ class Reading:
         rows = self._all(query.where(c.certificate == certificate))
         return [CopyRow(row.log_index, row.certificate, row.token, row.seal) for row in rows]
 
-    def unmade_copy(
+    def same_copy(
         self, certificate: str, recipient: str, purpose: str, until: str
     ) -> CopyRow | None:
-        """Find a copy that was recorded and whose file was not made yet."""
-        c, d = t.copies.c, t.documents.c
+        """Find the copy that was made for the same recipient and purpose, until the same day."""
+        c = t.copies.c
         query = select(c.log_index, c.certificate, c.token, c.seal).where(
             c.certificate == certificate,
             c.recipient == recipient,
             c.purpose == purpose,
             c.until == until,
-            ~select(d.log_index).where(d.log_index == c.log_index).exists(),
         )
         row = self.connection.execute(query.order_by(c.log_index).limit(1)).one_or_none()
         return None if row is None else CopyRow(row.log_index, row.certificate, row.token, row.seal)

@@ -228,12 +228,17 @@ def test_a_copy_falls_with_its_certificate(desk: Portal, lent: Lent) -> None:
     assert (report["verdict"], report["status"]) == ("invalid", "revoked")
 
 
-def test_each_copy_is_another(desk: Portal, lent: Lent) -> None:
-    again = lend(desk, desk.planning, lent.certificate["id"])
-    assert again.status_code == 201
-    assert again.content != lent.answer.content
+def test_the_same_wish_is_the_same_copy_and_another_is_another(desk: Portal, lent: Lent) -> None:
+    """Asking again signs and logs nothing, but it is in the trail."""
+    identifier, size = lent.certificate["id"], desk.registry.log_head().size
+    again = lend(desk, desk.planning, identifier)
+    assert (again.status_code, again.content) == (201, lent.answer.content)
+    assert desk.registry.log_head().size == size
+    assert [row["action"] for row in desk.audit()].count("copy") == 2
+    other = lend(desk, desk.planning, identifier, purpose="another purpose")
+    assert (other.status_code, desk.registry.log_head().size) == (201, size + 1)
     found = []
-    for data in (lent.answer.content, again.content):
+    for data in (lent.answer.content, other.content):
         with pikepdf.open(io.BytesIO(data)) as pdf:
             found.append(pdf.attachments["seal.txt"].get_file().read_bytes())
     assert found[0] != found[1]

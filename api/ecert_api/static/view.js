@@ -4,7 +4,7 @@ import { age, moment, pick, say } from "./words.js";
 
 const MARKS = { good: "✓", warn: "!", bad: "✗", grey: "?", passed: "✓", failed: "✗", not_checked: "?" };
 const AMBER = ["suspended", "superseded", "expired"];
-const FORGED_PAGE = { document_updated: "changed", document_signature_bad: "changed", page_differs: "differs", page_changed: "differs", seal_differs: "differs" };
+const FORGED_PAGE = { document_rewritten: "notOriginal", document_truncated: "notOriginal", document_unsigned: "notOriginal", document_encrypted: "notOriginal", document_updated: "changed", document_signature_bad: "changed", page_differs: "differs", page_changed: "differs", seal_differs: "differs" };
 
 const element = (name, className, ...content) => {
   const made = document.createElement(name);

@@ -54,9 +54,11 @@ const WORDS = {
   not_yet_valid: ["真实，但尚未生效", "Genuine, but not valid yet"],
   copy_lapsed: ["加注件已过期失效", "This copy has lapsed"],
   changed: ["文件被改动，不可采信", "The file was changed: do not rely on it"],
+  notOriginal: ["不是签发时的原文件", "Not the file that was issued"],
+  needsNetwork: ["离线时不能核验文件；请扫描二维码，或联网后再试。", "A file cannot be checked offline; scan the code, or try again with a network."],
   differs: ["版面与记录不一致，不可采信", "Page and record disagree: do not rely on it"],
   forged: ["不是真证", "Not genuine"],
-  strange: ["这不是本登记机构的证照", "This is not a certificate"],
+  strange: ["无法识别：不是完整的签章码或证照文件", "Not readable: no whole seal or certificate file"],
   open: ["未能核验", "Could not be checked"],
   openStatus: ["签名真实；当前状态未能核验", "Signature genuine; present status could not be checked"],
   since: ["自 {0}", "since {0}"],
@@ -109,7 +111,8 @@ export const pick = (texts) => texts[language];
 
 /** Write an instant for people, in their own time zone. */
 export function moment(text) {
-  return new Intl.DateTimeFormat(LANGUAGES[language], { dateStyle: "medium", timeStyle: "short" }).format(new Date(text));
+  const options = { year: "numeric", month: "short", day: "numeric", hour: "2-digit", minute: "2-digit", timeZoneName: "short" };
+  return new Intl.DateTimeFormat(LANGUAGES[language], options).format(new Date(text));
 }
 
 /** Say how long ago an instant was. */
