@@ -30,6 +30,15 @@ def digest_of(disclosure: bytes) -> str:
     return b64url(hashlib.sha256(disclosure).digest())
 
 
+def _digests_of(disclosures: Iterable[bytes]) -> list[str]:
+    """Give the digests of many disclosures with one call of base64 instead of one each.
+
+    A filled byte makes each digest a whole number of base64 groups: 33 bytes, 44 characters.
+    """
+    text = b64url(b"".join(hashlib.sha256(one).digest() + b"\x00" for one in disclosures))
+    return [text[start : start + 43] for start in range(0, len(text), 44)]
+
+
 def _salts(randomness: Randomness) -> Iterator[str]:
     """Draw salts of 128 bits (§9.3), many at a time: a system call costs more than a salt."""
     while True:
@@ -119,13 +128,10 @@ class _Reader:
     """
 
     def __init__(self, disclosures: Iterable[str]) -> None:
-        self.closed: dict[str, bytes] = {}
-        for disclosure in disclosures:
-            raw = disclosure.encode("utf-8", "replace")
-            digest = digest_of(raw)
-            if digest in self.closed:
-                raise TokenError("a disclosure is repeated")
-            self.closed[digest] = raw
+        encoded = [disclosure.encode("utf-8", "replace") for disclosure in disclosures]
+        self.closed = dict(zip(_digests_of(encoded), encoded, strict=True))
+        if len(self.closed) != len(encoded):
+            raise TokenError("a disclosure is repeated")
         self.seen: set[str] = set()
         self.places: list[tuple[Path, str]] = []
         self.hidden = 0

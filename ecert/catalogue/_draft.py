@@ -32,7 +32,10 @@ def check_draft(kind: CertificateType, draft: Any) -> Draft:
     except (ValueError, TypeError) as error:  # not JSON: half a surrogate pair, a set, a date
         raise DraftError("the draft is not JSON") from error
     faults = [fault for group in errors for fault in group]
-    faults += [fault for path, text in _texts(draft, ()) for fault in _text_faults(path, text)]
+    texts = list(_texts(draft, ()))
+    whole = "".join(text for _, text in texts)
+    if _CONTROL.search(whole) or unprintable(whole):  # seldom; only then each text by itself
+        faults += [fault for path, text in texts for fault in _text_faults(path, text)]
     if isinstance(draft, dict):
         faults += _deeper_faults(kind, draft, {fault.pointer for fault in faults})
     if faults:

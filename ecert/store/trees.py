@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from typing import Any
 
-from sqlalchemy import Table
+from sqlalchemy import Insert, Select, Table, Update, bindparam, insert, select, update
 
 from ecert.store import tables as t
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Tree:
     """Where a tree lies: its leaves, the roots of its full tiles, its head, its signed notes."""
 
@@ -17,6 +18,19 @@ class Tree:
     nodes: Table
     head: Table
     checkpoints: Table
+
+    # Laid out once: writing them anew for each commit costs as much as a row.
+    lock: Select[Any] = field(init=False)
+    insert_leaves: Insert = field(init=False)
+    insert_nodes: Insert = field(init=False)
+    put_head: Update = field(init=False)
+
+    def __post_init__(self) -> None:
+        put = update(self.head).values(size=bindparam("new_size"), edge=bindparam("new_edge"))
+        object.__setattr__(self, "lock", select(self.head).with_for_update())
+        object.__setattr__(self, "insert_leaves", insert(self.leaves))
+        object.__setattr__(self, "insert_nodes", insert(self.nodes))
+        object.__setattr__(self, "put_head", put)
 
 
 LOG = Tree(t.log_entries, t.log_nodes, t.log_head, t.checkpoints)

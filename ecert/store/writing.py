@@ -235,7 +235,7 @@ class Transaction(Reading):
 
     def lock_head(self, tree: Tree) -> Edge:
         """Lock a tree's head and give its right edge; the log's is the last lock of all."""
-        row = self._one(select(tree.head).with_for_update())
+        row = self._one(tree.lock)
         return Edge() if row is None else parse_edge(row.size, bytes(row.edge))
 
     def add_leaves(
@@ -246,11 +246,11 @@ class Transaction(Reading):
         head: Edge,
     ) -> None:
         """Append leaves and the roots of tiles they filled, and put the new head."""
-        self.connection.execute(insert(tree.leaves), [dict(row) for row in leaves])
+        self.connection.execute(tree.insert_leaves, list(leaves))
         if nodes:
-            self.connection.execute(insert(tree.nodes), [dict(row) for row in nodes])
-        values = {"size": head.size, "edge": head.to_bytes()}
-        self.connection.execute(update(tree.head).values(**values))
+            self.connection.execute(tree.insert_nodes, list(nodes))
+        values = {"new_size": head.size, "new_edge": head.to_bytes()}
+        self.connection.execute(tree.put_head, values)
 
     def add_checkpoint(self, tree: Tree, number: int, size: int, note: str, at: int) -> None:
         """Append a published note; its number makes two publishers collide instead of forking."""

@@ -325,8 +325,10 @@ class _Run:
         except EcertError:
             self.note("signature", "signature_bad")
             return False
-        codes = [self.judge_key(signed, key), *self.judge_document(signed)]
-        code = min(codes, key=lambda one: _GRAVITY.index(Step("signature", one).outcome))
+        code = self.judge_key(signed, key)
+        if self.opened is not None:
+            codes = [code, *self.judge_document(signed)]
+            code = min(codes, key=lambda one: _GRAVITY.index(Step("signature", one).outcome))
         self.note("signature", code, signed.iat)
         return code in _SIGNED
 
