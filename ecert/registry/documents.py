@@ -23,7 +23,7 @@ from ecert.errors import (
 from ecert.fonts import unprintable
 from ecert.issuance import Desk
 from ecert.keys import SigningKey
-from ecert.model import Actor, Record, Status, Validity, civil_date, effective_status
+from ecert.model import DEFAULT_ZONE, Actor, Record, Status, Validity, civil_date, effective_status
 from ecert.pdf.parts import Parts, presented
 from ecert.receipt import SALT_BYTES, commitment, log_entry
 from ecert.seal import LAST_SECOND, parse_seal, seal_claims, sign_seal
@@ -163,20 +163,20 @@ class DocumentDesk:
             raise NotFound("there is no such certificate")
         if effective_status(record.status, record.exp, now.timestamp()) is not Status.VALID:
             raise NotInForce("only a certificate in force is copied")
+        agency = tx.agency(record.issuer)
+        lapses_at = _lapse(record, wish.until, agency.time_zone if agency else DEFAULT_ZONE, now)
         same = tx.same_copy(record.id, wish.recipient, wish.purpose, wish.until.isoformat())
         if same is not None:
             done = audit.AuditEntry("copy", by, certificate=record.id, details={"again": "true"})
             audit.record(tx, [done], now=now, randomness=self._desk.randomness)
             return same
-        agency = tx.agency(record.issuer)
-        zone = agency.time_zone if agency else ""
         copy = Copy(
             subject=record.id,
             recipient=wish.recipient,
             purpose=wish.purpose,
             until=wish.until,
             made_at=int(now.timestamp()),
-            lapses_at=_lapse(record, wish.until, zone, now),
+            lapses_at=lapses_at,
             credential_digest=b64url(record.digest),
         )
         return self._write(tx, record, copy, by, now)

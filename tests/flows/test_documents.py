@@ -8,7 +8,7 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
-from datetime import date
+from datetime import date, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -20,12 +20,13 @@ from sqlalchemy import func, select
 from ecert.config import Plan
 from ecert.errors import DraftError, InputError, Refused
 from ecert.fonts import font_paths
+from ecert.model import civil_date
 from ecert.pdf.parts import Parts
 from ecert.pdf.read import check_signature, parse_document, read_parts
 from ecert.pdf.render import render
 from ecert.registry import CopyWish, Registry
 from ecert.store import tables
-from ecert.testing import temporary_registry
+from ecert.testing import SettableClock, temporary_registry
 from tests.conftest import CLERK, CONSTRUCTION, PLAN, PLANNING, WORKS
 from tests.flows.pages import (
     GENERAL,
@@ -504,3 +505,17 @@ def test_each_document_verifies(made: Samples, name: str) -> None:
     assert steps["signature"].code == "signature_good"
     is_known = name != GENERAL  # a stranger does not have the folder in the home
     assert steps["agreement"].code == ("agreement_good" if is_known else "template_unknown")
+
+
+def test_a_copy_that_has_lapsed_is_not_given_again() -> None:
+    """The same wish is the same copy, until its day is over."""
+    clock = SettableClock()
+    with temporary_registry(clock=clock) as registry:
+        example = dict(registry.catalogue.newest(WORKS).example)
+        record = registry.issue(WORKS, example, by=CLERK).record
+        wish = CopyWish("示例银行", "贷款审查", civil_date(clock(), PLANNING.time_zone))
+        first, again = (registry.copy(record.id, wish, by=CLERK)[0] for _ in range(2))
+        assert first.data == again.data
+        clock.move(timedelta(days=1))
+        with pytest.raises(Refused, match="past"):
+            registry.copy(record.id, wish, by=CLERK)
