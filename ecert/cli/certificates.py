@@ -69,8 +69,18 @@ def describe(
         yield f"  {holder['name']}  {holder['code']}"
     for name, value in shown["fields"].items():
         label = labels.get(name, {}).get("zh", name)
-        text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
-        yield f"  {label}: {text}"
+        if not isinstance(value, list):
+            yield f"  {label}: {_in_words(value)}"
+            continue
+        yield f"  {label}:"
+        yield from (f"    {_in_words(one)}" for one in value)
+
+
+def _in_words(value: Any) -> str:
+    """Write a field's value on one line: of an object its values, in their order."""
+    if isinstance(value, dict):
+        return "  ".join(map(_in_words, value.values()))
+    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
 
 
 @app.command("show")

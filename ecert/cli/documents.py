@@ -15,6 +15,7 @@ from typing import Annotated
 
 import typer
 
+from ecert._encoding import instant, rfc3339
 from ecert.cli._console import (
     REFUSED,
     Identifier,
@@ -117,8 +118,19 @@ def copies(
     """
     with opened() as registry:
         found = registry.copies(identifier, by=actor(operator, purpose, matter))
-    items = [one.to_json() for one in found]
-    lines = [f"{one['until']}  {one['recipient']}  {one['purpose']}" for one in items]
+        now = registry.clock().timestamp()
+    items = [
+        {
+            **one.to_json(),
+            "made_at": rfc3339(instant(one.made_at)),
+            "lapsed": now >= one.lapses_at,
+        }
+        for one in found
+    ]
+    lines = [
+        f"{one['until']}  {'lapsed' if one['lapsed'] else 'good  '}  {one['recipient']}  {one['purpose']}"
+        for one in items
+    ]
     show({"items": items, "next": None}, as_json, lines or ["none"])
 
 

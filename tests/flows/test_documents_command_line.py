@@ -113,8 +113,14 @@ def test_the_original_and_a_copy(home: Home) -> None:
     report = shown(home.run("verify", "c.pdf", "--json"))
     assert report["certificate"]["copy"]["recipient"] == "示例银行"
     (listed,) = shown(home.run("copies", identifier, "--json"))["items"]
-    assert listed == {"recipient": "示例银行", "purpose": "贷款审查", "until": "2099-12-31"}
-    assert home.run("copies", identifier).stdout == "2099-12-31  示例银行  贷款审查\n"
+    assert listed.pop("made_at").endswith("Z")
+    assert listed == {
+        "recipient": "示例银行",
+        "purpose": "贷款审查",
+        "until": "2099-12-31",
+        "lapsed": False,
+    }
+    assert home.run("copies", identifier).stdout == "2099-12-31  good    示例银行  贷款审查\n"
     with closing(home.open()) as registry:
         actions = [row["action"] for row in registry.audit_rows(limit=1000)]
     assert [one for one in actions if one in {"document", "copy", "copies"}] == [
