@@ -15,7 +15,6 @@ from typing import Annotated
 
 import typer
 
-from ecert._encoding import instant, rfc3339
 from ecert.cli._console import (
     REFUSED,
     Identifier,
@@ -117,16 +116,7 @@ def copies(
     Example: `ecert copies ID --json`
     """
     with opened() as registry:
-        found = registry.copies(identifier, by=actor(operator, purpose, matter))
-        now = registry.clock().timestamp()
-    items = [
-        {
-            **one.to_json(),
-            "made_at": rfc3339(instant(one.made_at)),
-            "lapsed": now >= one.lapses_at,
-        }
-        for one in found
-    ]
+        items = registry.copies(identifier, by=actor(operator, purpose, matter))
     lines = [
         f"{one['until']}  {'lapsed' if one['lapsed'] else 'good  '}  {one['recipient']}  {one['purpose']}"
         for one in items

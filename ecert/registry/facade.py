@@ -11,9 +11,9 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 from ecert import audit, credential, issuance, lifecycle, log
-from ecert._encoding import Clock, Randomness
+from ecert._encoding import Clock, Randomness, instant, rfc3339
 from ecert.catalogue import Catalogue, check_draft
-from ecert.copy import Copy, parse_copy
+from ecert.copy import parse_copy
 from ecert.errors import (
     AlreadyExists,
     DraftError,
@@ -561,11 +561,23 @@ class Registry:
             self.write_audit([audit.AuditEntry("copy.file", by, error.code, record.id)])
             raise
 
-    def copies(self, identifier: str, *, by: Actor) -> list[Copy]:
+    def copies(self, identifier: str, *, by: Actor) -> list[dict[str, Any]]:
         """List the annotated copies that were made of a certificate. Raises: NotFound."""
-        record = self.show(identifier, by=by, action="copies")
+        return self.copies_of(self.show(identifier, by=by, action="copies"))
+
+    def copies_of(self, record: Record) -> list[dict[str, Any]]:
+        """List the copies of a certificate, for a caller that was audited already."""
+        now = self.clock().timestamp()
         with self.store.reading() as reading:
-            return [parse_copy(row.token).copy for row in reading.copies(record.id)]
+            found = [parse_copy(row.token).copy for row in reading.copies(record.id)]
+        return [
+            {
+                **one.to_json(),
+                "made_at": rfc3339(instant(one.made_at)),
+                "lapsed": now >= one.lapses_at,
+            }
+            for one in found
+        ]
 
     def pending_documents(self, *, after: int = -1, limit: int = 100) -> tuple[list[str], int]:
         """List certificates whose signed PDF was not made yet; give the cursor that continues.
