@@ -103,4 +103,6 @@ def test_something_else_before_the_camera_is_no_certificate(
     page.add_init_script(DETECTOR % "https://example.com/menu")
     page.goto(site.url)
     page.locator("#scan").click()
-    expect(page.locator(f"{VERDICT} h2")).to_have_text("This is not a certificate")
+    expect(page.locator(f"{VERDICT} h2")).to_have_text(
+        "Not readable: no whole seal or certificate file"
+    )

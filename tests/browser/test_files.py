@@ -177,7 +177,9 @@ def test_pasted_garbage_is_refused(open_page: OpenPage, site: Site, text: str) -
     page.goto(site.url)
     paste(page, text)
     expect(page.locator(VERDICT)).to_have_class("bad")
-    expect(page.locator(f"{VERDICT} h2")).to_have_text("This is not a certificate")
+    expect(page.locator(f"{VERDICT} h2")).to_have_text(
+        "Not readable: no whole seal or certificate file"
+    )
 
 
 def test_markup_in_a_value_stays_text(open_page: OpenPage, own_site: Site) -> None:

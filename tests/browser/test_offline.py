@@ -114,7 +114,7 @@ def test_a_file_cannot_be_checked_offline_and_the_page_says_so(
     file = {"name": "a.pdf", "mimeType": "application/pdf", "buffer": b"%PDF-1.7"}
     page.locator("#file").set_input_files(file)  # type: ignore[arg-type]
     expect(page.locator(VERDICT)).to_have_class("grey")
-    expect(page.locator(VERDICT)).to_contain_text("this site cannot be reached")
+    expect(page.locator(VERDICT)).to_contain_text("cannot be checked offline")
 
 
 @pytest.mark.parametrize("path", ["/types", "/trust.json"])

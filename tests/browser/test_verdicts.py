@@ -32,7 +32,10 @@ from tests.conftest import PLANNING
 Trust = dict[str, Any]
 GENUINE_NOW = ("真实有效", "Genuine and in force")
 FORGED = ("不是真证", "Not genuine")
-STRANGE = ("这不是本登记机构的证照", "This is not a certificate")
+STRANGE = (
+    "无法识别：不是完整的签章码或证照文件",
+    "Not readable: no whole seal or certificate file",
+)
 OPEN = ("未能核验", "Could not be checked")
 OPEN_STATUS = (
     "签名真实；当前状态未能核验",
