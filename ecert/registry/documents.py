@@ -72,7 +72,7 @@ class DocumentDesk:
         found = self._kept(record.log_index)
         if found is not None:
             return found
-        self._keep([self._row(record.log_index, record, self._parts(record, proof))])
+        self._keep([self._original(record, proof)])
         return self._kept_for_certain(record.log_index)
 
     def build(self, records: Sequence[Record], proof: Proof) -> list[EcertError | None]:
@@ -81,24 +81,30 @@ class DocumentDesk:
         faults: list[EcertError | None] = []
         for record in records:
             try:
-                rows.append(self._row(record.log_index, record, self._parts(record, proof)))
+                rows.append(self._original(record, proof))
                 faults.append(None)
             except EcertError as error:
                 faults.append(error)
         self._keep(rows)
         return faults
 
-    def _parts(self, record: Record, proof: Proof) -> Parts:
+    def _original(self, record: Record, proof: Proof) -> dict[str, Any]:
+        kind = self._kind(record)
+        return self._row(record.log_index, record, kind, self._parts(record, kind, proof))
+
+    def _parts(self, record: Record, kind: CertificateType, proof: Proof) -> Parts:
         return Parts(
-            presented(record.credential, self._kind(record)),
+            presented(record.credential, kind),
             proof(record.log_index),
             record.seal,
             image=self._image(record.issuer),
         )
 
-    def _row(self, log_index: int, record: Record, parts: Parts) -> dict[str, Any]:
+    def _row(
+        self, log_index: int, record: Record, kind: CertificateType, parts: Parts
+    ) -> dict[str, Any]:
         now = self._desk.clock()
-        data, level = self._signed(record, parts, now)
+        data, level = self._signed(record, kind, parts, now)
         return {
             "log_index": log_index,
             "certificate": record.id,
@@ -108,10 +114,12 @@ class DocumentDesk:
             "created_at": int(now.timestamp()),
         }
 
-    def _signed(self, record: Record, parts: Parts, now: datetime) -> tuple[bytes, str]:
+    def _signed(
+        self, record: Record, kind: CertificateType, parts: Parts, now: datetime
+    ) -> tuple[bytes, str]:
         from ecert.pdf.render import render  # noqa: PLC0415 - typst, fonts: only who draws pays
 
-        page = render(parts, self._kind(record))
+        page = render(parts, kind)
         key, name = self._desk.agency_key(record.issuer), str(record.body["issuer"]["name"])
         return _sign(page, key, name, now, self._stamping)
 
@@ -220,13 +228,14 @@ class DocumentDesk:
         found = self._kept(copy.log_index)
         if found is not None:
             return found
+        kind = self._kind(record)
         parts = replace(
-            self._parts(record, proof),
+            self._parts(record, kind, proof),
             seal=copy.seal,
             copy=copy.token,
             copy_receipt=proof(copy.log_index),
         )
-        self._keep([self._row(copy.log_index, record, parts)])
+        self._keep([self._row(copy.log_index, record, kind, parts)])
         return self._kept_for_certain(copy.log_index)
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import Any
 
+from ecert._encoding import b64url
 from ecert._jws import verify_jws
 from ecert.catalogue import CertificateType
 from ecert.copy import UnverifiedCopy, parse_copy
@@ -31,6 +32,40 @@ class OpenedDocument:
     parts: Parts
     shown: Presented
 
+    def copy_key(self, copy: UnverifiedCopy) -> VerifiedKey:
+        """Check a copy's record: the issuer's signature, and that it speaks of this credential.
+
+        Raises: SignatureError, InputError.
+        """
+        credential, said = _credential(self.shown), copy.copy
+        certificate = credential.certificate
+        key = self.registry.agency_key(certificate.issuer_code, copy.jws.header.chain, said.made_at)
+        verify_jws(copy.jws, key.key)
+        if copy.issuer != f"{self.registry.base_url}/agencies/{certificate.issuer_code}":
+            raise SignatureError("the copy is another agency's")
+        digest = b64url(credential.digest)
+        if said.subject != certificate.id or said.credential_digest != digest:
+            raise SignatureError("the copy is of another certificate")
+        zone = self.registry.agencies[certificate.issuer_code].time_zone
+        if Validity(said.until, said.until).seconds(zone)[1] != said.lapses_at:
+            raise SignatureError("the copy's two spellings of its end disagree")
+        return key
+
+    def agreement(self, kind: CertificateType | None) -> str:
+        """Give the reason of the agreement step: the code first, then the page."""
+        credential, seal = _credential(self.shown), self.shown.seal
+        assert seal is not None  # noqa: S101 - every document has one
+        if kind is None or kind.template != credential.certificate.type.template:
+            return "template_unknown"
+        if not _is_signed(self, seal) or dict(seal.claims) != _claims(self.shown, kind):
+            return "seal_differs"
+        return compare(self.signed, self.parts, kind)
+
+
+def _credential(inside: Presented) -> UnverifiedCredential:
+    assert inside.credential is not None  # noqa: S101 - every document has one
+    return inside.credential
+
 
 def open_document(
     document: UnverifiedDocument, shown: Presented, trust: Trust
@@ -53,8 +88,7 @@ def open_document(
         return "read", error.reason
     except InputError:
         return "read", "document_parts"
-    credential = inside.credential
-    assert credential is not None  # noqa: S101 - put there two lines above
+    credential = _credential(inside)
     key = trusted.get(credential.base)
     registry = trust.find(credential.base)
     if key is None or registry is None or credential.certificate.issuer_code != signed.agency:
@@ -83,42 +117,9 @@ def _inside(parts: Parts, shown: Presented) -> Presented:
     )
 
 
-def copy_key(
-    copy: UnverifiedCopy, credential: UnverifiedCredential, digest: str, registry: TrustedRegistry
-) -> VerifiedKey:
-    """Check a copy's record: the issuer's signature, and that it speaks of this credential.
-
-    Raises: SignatureError, InputError.
-    """
-    certificate, said = credential.certificate, copy.copy
-    key = registry.agency_key(certificate.issuer_code, copy.jws.header.chain, said.made_at)
-    verify_jws(copy.jws, key.key)
-    if copy.issuer != f"{registry.base_url}/agencies/{certificate.issuer_code}":
-        raise SignatureError("the copy is another agency's")
-    if said.subject != certificate.id or said.credential_digest != digest:
-        raise SignatureError("the copy is of another certificate")
-    zone = registry.agencies[certificate.issuer_code].time_zone
-    if Validity(said.until, said.until).seconds(zone)[1] != said.lapses_at:
-        raise SignatureError("the copy's two spellings of its end disagree")
-    return key
-
-
-def judge_agreement(opened: OpenedDocument, kind: CertificateType | None) -> str:
-    """Give the reason of the agreement step: the code first, then the page."""
-    inside = opened.shown
-    credential, seal = inside.credential, inside.seal
-    assert credential is not None and seal is not None  # noqa: S101, PT018 - every document has both
-    if kind is None or kind.template != credential.certificate.type.template:
-        return "template_unknown"
-    if not _is_signed(opened, seal) or dict(seal.claims) != _claims(inside, credential, kind):
-        return "seal_differs"
-    return compare(opened.signed, opened.parts, kind)
-
-
 def _is_signed(opened: OpenedDocument, seal: UnverifiedSeal) -> bool:
     """Check the code's signature, under the chain of the record that it points to."""
-    credential, copy = opened.shown.credential, opened.shown.copy
-    assert credential is not None  # noqa: S101 - every document has one
+    credential, copy = _credential(opened.shown), opened.shown.copy
     chain = credential.jws.header.chain if copy is None else copy.jws.header.chain
     made_at = credential.iat if copy is None else copy.copy.made_at
     try:
@@ -129,11 +130,10 @@ def _is_signed(opened: OpenedDocument, seal: UnverifiedSeal) -> bool:
     return seal.origin == opened.registry.base_url
 
 
-def _claims(
-    inside: Presented, credential: UnverifiedCredential, kind: CertificateType
-) -> dict[int | str, Any]:
+def _claims(inside: Presented, kind: CertificateType) -> dict[int | str, Any]:
     """Say what the code must say, to the letter, if it is this record's."""
-    copy, status = inside.copy, credential.status
+    credential, copy = _credential(inside), inside.copy
+    status = credential.status
     return seal_claims(
         credential.certificate,
         digest=credential.digest if copy is None else copy.digest,

@@ -327,7 +327,7 @@ class _Run:
             return False
         code = self.judge_key(signed, key)
         if self.opened is not None:
-            codes = [code, *self.judge_document(signed)]
+            codes = [code, *self.judge_document(self.opened)]
             code = min(codes, key=lambda one: _GRAVITY.index(Step("signature", one).outcome))
         self.note("signature", code, signed.iat)
         return code in _SIGNED
@@ -343,44 +343,38 @@ class _Run:
 
     def judge_key(self, signed: _Signed, key: VerifiedKey) -> str:
         """Retired: good if signed before. Compromised: good only with a proof from before."""
-        retired = signed.registry.retired.get(key.kid)
         latest = max(signed.iat, self.logged_at or 0)  # iat is the signer's word, the log's is not
-        if retired is not None and latest >= int(retired.timestamp()):
-            return "key_retired"
-        if signed.iat > self.now.timestamp() + CLOCK_SKEW_SECONDS:
-            return "signed_later"
-        compromise = signed.registry.compromised.get(key.kid)
-        if compromise is None:
-            return "signature_good"
-        if self.log_index is None:
-            return "key_compromised"
+        code = self.judge_moment(signed.registry, key, signed.iat, latest)
+        if code != "key_compromised" or self.log_index is None:
+            return code
+        compromise = signed.registry.compromised[key.kid]
         return "signature_good" if self.log_index < compromise.log_size else "key_compromised_after"
 
-    def judge_document(self, signed: _Signed) -> list[str]:
-        """Judge what was signed besides the credential: the file, and the record of a copy."""
-        if self.opened is None or (credential := self.shown.credential) is None:
-            return []
-        from ecert.verification.document import copy_key  # noqa: PLC0415 - loaded already
-
-        document, copy = self.opened.signed, self.shown.copy
-        codes = ["document_updated"] if document.rest else []
-        codes.append(self.judge_later(signed.registry, self.opened.key, document.claimed_at))
-        if copy is not None:
-            try:
-                key = copy_key(copy, credential, b64url(credential.digest), signed.registry)
-            except EcertError:
-                return ["copy_bad"]
-            codes.append(self.judge_later(signed.registry, key, copy.copy.made_at))
-        return codes
-
-    def judge_later(self, registry: TrustedRegistry, key: VerifiedKey, at: int) -> str:
-        """Judge a key that signed at a moment which nothing but the signer vouches for."""
+    def judge_moment(
+        self, registry: TrustedRegistry, key: VerifiedKey, at: int, latest: int
+    ) -> str:
+        """Judge a key that signed at a moment, and was used by ``latest`` at the latest."""
         retired = registry.retired.get(key.kid)
-        if retired is not None and at >= int(retired.timestamp()):
+        if retired is not None and latest >= int(retired.timestamp()):
             return "key_retired"
         if at > self.now.timestamp() + CLOCK_SKEW_SECONDS:
             return "signed_later"
         return "key_compromised" if key.kid in registry.compromised else "signature_good"
+
+    def judge_document(self, opened: OpenedDocument) -> list[str]:
+        """Judge what was signed besides the credential: the file, and the record of a copy."""
+        document, copy = opened.signed, self.shown.copy
+        codes = ["document_updated"] if document.rest else []
+        at = document.claimed_at  # nothing but the signer vouches for it
+        codes.append(self.judge_moment(opened.registry, opened.key, at, at))
+        if copy is not None:
+            try:
+                key = opened.copy_key(copy)
+            except EcertError:
+                return ["copy_bad"]
+            at = copy.copy.made_at
+            codes.append(self.judge_moment(opened.registry, key, at, at))
+        return codes
 
     # -- 3 type ------------------------------------------------------------------------------
 
@@ -596,11 +590,8 @@ class _Run:
     # -- 7 agreement -------------------------------------------------------------------------
 
     def check_agreement(self) -> None:
-        if self.opened is None:
-            return
-        from ecert.verification.document import judge_agreement  # noqa: PLC0415 - loaded already
-
-        self.note("agreement", judge_agreement(self.opened, self.kind))
+        if self.opened is not None:
+            self.note("agreement", self.opened.agreement(self.kind))
 
     # -- what was signed and shown -------------------------------------------------------------
 
