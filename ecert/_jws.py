@@ -11,8 +11,10 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
 
+from jwt import PyJWK
 from jwt.algorithms import Algorithm
 from jwt.api_jws import PyJWS
+from jwt.exceptions import PyJWTError
 
 from ecert._encoding import b64, parse_b64, parse_b64url, parse_bound_b64url, parse_signed_json
 from ecert.errors import InputError, SignatureError, TokenError
@@ -21,10 +23,13 @@ from ecert.keys import SUITES, PublicKey, Signer, suite_of, verify
 CREDENTIAL = "dc+sd-jwt"
 STATEMENT = "ecert-statement+jwt"
 COPY = "ecert-copy+jwt"
+DOSSIER = "ecert-dossier+jwt"
+CHANGES = "ecert-changes+jwt"
 STATUS_LIST = "statuslist+jwt"
 STATUS_DETAILS = "ecert-status-details+jwt"
 ACCESS_TOKEN = "at+jwt"  # noqa: S105 - a media type, not a secret
 CLIENT_ASSERTION = "client-authentication+jwt"
+DPOP_PROOF = "dpop+jwt"
 
 MAX_TOKEN_BYTES = 8 << 20
 MAX_HEADER_BYTES = 32 << 10
@@ -63,9 +68,12 @@ def sign_jws(
     typ: str,
     chain: tuple[bytes, ...] = (),
     kid: str | None = None,
+    jwk: Mapping[str, str] | None = None,
 ) -> str:
-    """Sign a payload as a compact JWS (RFC 7515), naming the key by its chain or its kid."""
+    """Sign a payload as a compact JWS (RFC 7515), naming the key by its chain, its kid, or itself."""
     headers: dict[str, Any] = {"typ": typ}
+    if jwk is not None:
+        headers["jwk"] = dict(jwk)
     if chain:
         headers["x5c"] = _x5c(chain)
     if kid is not None:
@@ -86,6 +94,7 @@ class Header:
     typ: str
     kid: str | None
     chain: tuple[bytes, ...]
+    jwk: Mapping[str, Any] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,10 +138,10 @@ def _parse_header(segment: bytes) -> Header:
     if len(segment) > MAX_HEADER_BYTES:
         raise TokenError("the token's header is too long")
     header = parse_signed_json(parse_b64url(segment))
-    unknown = header.keys() - {"alg", "typ", "kid", "x5c"}
-    if unknown:
-        raise TokenError("the token's header has members that are not allowed")
     alg, typ, kid = header.get("alg"), header.get("typ"), header.get("kid")
+    allowed = {"alg", "typ", "jwk"} if typ == DPOP_PROOF else {"alg", "typ", "kid", "x5c"}
+    if header.keys() - allowed:
+        raise TokenError("the token's header has members that are not allowed")
     if not isinstance(alg, str) or alg not in SUITES:
         raise TokenError("the token's algorithm is not allowed")
     if not isinstance(typ, str) or not isinstance(kid, str | None):
@@ -140,7 +149,8 @@ def _parse_header(segment: bytes) -> Header:
     x5c = header.get("x5c", [])
     if not isinstance(x5c, list) or not all(isinstance(item, str) for item in x5c):
         raise TokenError("the token's x5c is malformed")
-    return Header(alg, typ, kid, tuple(parse_b64(item) for item in x5c))
+    chain = tuple(parse_b64(item) for item in x5c)
+    return Header(alg, typ, kid, chain, header.get("jwk"))
 
 
 def verify_jws(jws: UnverifiedJws, key: PublicKey) -> None:
@@ -152,3 +162,30 @@ def verify_jws(jws: UnverifiedJws, key: PublicKey) -> None:
     if jws.header.alg != suite:
         raise SignatureError("the token names another algorithm than its key's")
     verify(suite, key, jws.signature, jws.signing_input)
+
+
+# -- tokens of others -----------------------------------------------------------------------------
+
+FOREIGN_ALGORITHMS = ("RS256", "PS256", "ES256", "EdDSA")
+MAX_FOREIGN_CHARACTERS = 16 << 10
+_FOREIGN = PyJWS(algorithms=list(FOREIGN_ALGORITHMS))
+
+
+def verify_foreign(token: str, keys: Mapping[str, Any], algorithm: str) -> Mapping[str, Any]:
+    """Check a token that another authority signed, under its JWK set and the algorithm pinned for it.
+
+    Raises: TokenError when it is malformed, SignatureError when no key fits or it does not hold.
+    """
+    if len(token) > MAX_FOREIGN_CHARACTERS:
+        raise TokenError("the token is too long")
+    try:
+        kid = _FOREIGN.get_unverified_header(token).get("kid")
+        fitting = [key for key in keys.get("keys", ()) if kid is None or key.get("kid") == kid]
+        if len(fitting) != 1:
+            raise SignatureError("no key of the authority has this name")
+        key = PyJWK(fitting[0], algorithm)
+        return parse_signed_json(_FOREIGN.decode(token, key, algorithms=[algorithm]))
+    except PyJWTError as error:
+        raise SignatureError("the signature of the authority does not hold") from error
+    except InputError as error:
+        raise TokenError("the token's payload is not a JSON object") from error

@@ -14,10 +14,18 @@
     │   ├── ReceiptError             receipt_malformed     not a receipt
     │   ├── DocumentError            document_malformed    not a PDF that an agency signed
     │   ├── NoteError                note_malformed        not a signed note or checkpoint
+    │   ├── MatterError              matter_invalid        a matter breaks its schema or contradicts itself
     │   └── IdempotencyMismatch      idempotency_mismatch  the key was used for another body
     ├── SignatureError               signature_invalid     a signature, proof or chain does not hold
     ├── NotFound                     not_found             absent, or not for this caller to see
     ├── Forbidden                    forbidden             known caller, but not allowed to do this
+    │   ├── GrantNotValid            grant_not_valid       no such grant, or ended, or another agency's
+    │   ├── ConsentOfAnother         consent_of_another    the grant is of another person or project
+    │   ├── FieldNotAllowed          field_not_allowed     neither rule nor grant allows this field
+    │   ├── IdTokenRefused           id_token_refused      the holder's ID token is not acceptable
+    │   ├── UseCodeRefused           use_code_refused      a use code that is wrong, used or too late
+    │   └── AddressNotAllowed        address_not_allowed   the client may not call from this address
+    ├── QuotaExceeded                quota_exceeded        the quota of this day is used up
     ├── Refused                      refused               understood, and against a rule
     │   ├── TransitionRefused        transition_refused    the life table does not allow it
     │   ├── NotInForce               not_in_force          it would rest on a permit not in force
@@ -145,6 +153,12 @@ class NoteError(InputError):
     code = "note_malformed"
 
 
+class MatterError(InputError):
+    """A matter does not fit its schema, or names what does not exist; ``errors`` lists all of it."""
+
+    code = "matter_invalid"
+
+
 class IdempotencyMismatch(InputError):
     """The Idempotency-Key was used before with another body."""
 
@@ -167,6 +181,48 @@ class Forbidden(EcertError):
     """The caller is known but lacks the scope."""
 
     code = "forbidden"
+
+
+class GrantNotValid(Forbidden):
+    """There is no such grant, it has ended, or it was given to another agency; all look alike."""
+
+    code = "grant_not_valid"
+
+
+class ConsentOfAnother(Forbidden):
+    """The grant was given by another holder, or for another matter or case, than is asked about."""
+
+    code = "consent_of_another"
+
+
+class FieldNotAllowed(Forbidden):
+    """Neither the sharing rule nor the grant allows a field that is asked for."""
+
+    code = "field_not_allowed"
+
+
+class IdTokenRefused(Forbidden):
+    """The holder's ID token does not fit: issuer, signature, audience, nonce, time or level."""
+
+    code = "id_token_refused"
+
+
+class UseCodeRefused(Forbidden):
+    """The use code is wrong, was used, or came too late."""
+
+    code = "use_code_refused"
+
+
+class AddressNotAllowed(Forbidden):
+    """The client calls from an address that was not registered for it."""
+
+    code = "address_not_allowed"
+
+
+class QuotaExceeded(EcertError):
+    """The quota of this day is used up: of the client, or of the sharing rule."""
+
+    code = "quota_exceeded"
 
 
 class Refused(EcertError):

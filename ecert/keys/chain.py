@@ -3,7 +3,8 @@
 A leaf serves one role only. An agency's leaf names the agency's credit code in
 organizationIdentifier (2.5.4.97) and carries EKU documentSigning (RFC 9336); the status leaf
 carries the EKU that draft-ietf-oauth-status-list §10 calls id-kp-oauthStatusSigning. IANA has not
-assigned its number yet, so until then an arc of our own stands in its place (ADR 0004).
+assigned its number yet, so until then an arc of our own stands in its place (ADR 0004). The registry's
+own leaf, for dossiers and webhooks, has an arc of its own too.
 """
 
 from __future__ import annotations
@@ -47,6 +48,9 @@ _EKU = {
     Role.STATUS: x509.ObjectIdentifier(
         "2.25.312389949385086644748496053346198522099"
     ),  # ITU-T X.667
+    Role.REGISTRY: x509.ObjectIdentifier(
+        "2.25.118255766272015313837661923646897387697"
+    ),  # an arc of our own (ITU-T X.667): dossiers and what webhooks tell
 }
 
 

@@ -174,6 +174,13 @@ class TrustedRegistry:
         """Check that a chain may sign status lists at a signing time. Raises: SignatureError."""
         return self._key(Role.STATUS, None, tuple(chain), self.status_anchors, at)
 
+    def registry_key(self, chain: Sequence[bytes], at: int) -> VerifiedKey:
+        """Check that a chain may sign dossiers, under the anchors of the registry's own keys.
+
+        Raises: SignatureError, InputError.
+        """
+        return self._key(Role.REGISTRY, None, tuple(chain), self.status_anchors, at)
+
     def _key(
         self,
         role: Role,

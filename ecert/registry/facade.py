@@ -22,14 +22,16 @@ from ecert.errors import (
     InputError,
     NotFound,
     NotPublished,
+    QuotaExceeded,
 )
 from ecert.fonts import unprintable
 from ecert.ids import check_credit_code, check_division, parse_identifier
 from ecert.issuance import Desk, Idempotency, Issued, Order, Succession
-from ecert.keys import Role, Trust, TrustedRegistry, derive, parse_jwk, thumbprint
+from ecert.keys import Role, Trust, TrustedRegistry, derive
 from ecert.lifecycle import Act
 from ecert.merkle import Edge
 from ecert.model import (
+    DEFAULT_ZONE,
     SUCCESSIONS,
     Actor,
     Agency,
@@ -39,15 +41,21 @@ from ecert.model import (
     Record,
     Status,
     check_time_zone,
+    civil_date,
     effective_status,
     is_line,
 )
 from ecert.qr import check_image
 from ecert.receipt import Receipt
+from ecert.registry.clients import READ_OWN, ClientDesk, ClientWish
 from ecert.registry.documents import NO_STAMPING, CopyWish, DocumentDesk, TimeStamping
 from ecert.registry.evidence import bundle
 from ecert.registry.keyring import KeyRing, MadeKey
+from ecert.registry.reuse import Reuse
 from ecert.registry.status_desk import StatusDesk
+from ecert.reuse.checklist import Checklist
+from ecert.reuse.desk import ReuseDesk
+from ecert.reuse.fulfilment import Application, Fulfilled
 from ecert.store import (
     TRAIL,
     ClientRow,
@@ -59,15 +67,14 @@ from ecert.store import (
     Store,
     Transaction,
     Visibility,
-    client_columns,
+    sharing,
 )
+from ecert.store.dossiers import SHOWN
 from ecert.verification import Report, Verifier
 
 MAX_PAGE = 100
 MAX_REASON = 500
 MAX_NAME = 100
-READ_OWN = "certificates:read"
-SCOPES = frozenset({"certificates:issue", "certificates:operate", READ_OWN, "audit:read"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,9 +143,23 @@ class Registry:
             randomness=randomness,
         )
         self.documents = DocumentDesk(self.desk, catalogue, stamping)
+        reuse = ReuseDesk(
+            store=store,
+            base=base,
+            catalogue=catalogue,
+            holder_hmac=self._hmac,
+            registry_key=self.keys.registry_key,
+            client_quota=self._client_quota,
+            clock=clock,
+            randomness=randomness,
+        )
+        self.reuse, self.client_desk = Reuse(reuse), ClientDesk(reuse)
 
     def _hmac(self, code: str) -> bytes:
         return hmac.digest(self._holder_key, code.encode(), sha256)
+
+    def _client_quota(self, client_id: str) -> int | None:
+        return self.client_desk.quota(client_id)
 
     def close(self) -> None:
         """Give back the database's connections."""
@@ -205,44 +226,27 @@ class Registry:
         return _pick(self.agencies(), code)
 
     def add_client(
-        self, name: str, *, agency: str, scopes: Iterable[str], jwk: Mapping[str, Any], by: Actor
+        self,
+        name: str,
+        *,
+        agency: str,
+        scopes: Iterable[str],
+        jwk: Mapping[str, Any],
+        by: Actor,
+        addresses: Iterable[str] = (),
+        daily_quota: int | None = None,
     ) -> ClientRow:
         """Register a department's system by its public key; give its client identifier.
 
-        Raises: InputError for an unknown scope or key, NotFound for the agency.
+        Raises: InputError for an unknown scope, key or address, NotFound for the agency.
         """
-        self.agency(agency)
-        wanted = frozenset(scopes)
-        for scope in wanted:
-            self._check_scope(scope)
-        client_id = thumbprint(parse_jwk(dict(jwk)))
-        with self.store.reading() as reading:
-            if reading.client(client_id) is not None:
-                raise AlreadyExists("a client with this key is registered already")
-        at = int(self.clock().timestamp())
-        columns = client_columns(client_id, name, agency, scopes=wanted, jwk=jwk, at=at)
-        self.store.write(lambda tx: tx.add_client(columns))
-        details = {"client": client_id, "agency": agency, "scopes": sorted(wanted)}
-        self.write_audit([audit.AuditEntry("client.add", by, details=details)])
-        return ClientRow(client_id, name, agency, wanted, jwk, "active")
-
-    def _check_scope(self, scope: str) -> None:
-        slug = scope.removeprefix(READ_OWN + ":")
-        known = {kind.slug for kind in self.catalogue}
-        if scope not in SCOPES and not (scope.startswith(READ_OWN + ":") and slug in known):
-            raise InputError(
-                f"unknown scope {scope[:80]!r}; known: {', '.join(sorted(SCOPES))}, {READ_OWN}:<type>"
-            )
+        wish = ClientWish(name, agency, frozenset(scopes), tuple(addresses), daily_quota)
+        return self.client_desk.add(wish, jwk, by=by)
 
     def clients(self) -> list[ClientRow]:
-        """List the registered clients."""
-        with self.store.reading() as reading:
-            return reading.clients()
-
-    def client(self, client_id: str) -> ClientRow | None:
-        """Find a client by its identifier, or None."""
-        with self.store.reading() as reading:
-            return reading.client(client_id)
+        """List the registered clients, oldest first."""
+        self.client_desk.forget()
+        return list(self.client_desk.rows().values())
 
     def use_assertion(self, client: str, jti: str, expires_at: int) -> bool:
         """Use a client assertion once; False when it was used before, on any node."""
@@ -435,8 +439,11 @@ class Registry:
 
     def search(
         self, query: Query, by: Actor, *, after: int | None = None, limit: int = 20
-    ) -> tuple[Page, audit.AuditEntry]:
-        """Search without writing the audit row yet; the caller must write it first."""
+    ) -> tuple[Page, list[audit.AuditEntry]]:
+        """Search without writing the audit rows yet; the caller must write them first.
+
+        What was found is a read of each certificate: its holder sees it, its client hears of changes.
+        """
         size = max(1, min(limit, MAX_PAGE))
         wanted = Filter(
             holder_hmac=None if query.holder_code is None else self._hmac(query.holder_code),
@@ -458,12 +465,13 @@ class Registry:
         details: dict[str, Any] = {"certificates": [record.id for record in records]}
         if wanted.holder_hmac is not None:
             details["holder_hmac"] = wanted.holder_hmac.hex()
-        return Page(records, more), audit.AuditEntry("search", by, details=details)
+        entries = [audit.AuditEntry("read", by, certificate=record.id) for record in records]
+        return Page(records, more), [audit.AuditEntry("search", by, details=details), *entries]
 
     def find(self, query: Query, *, by: Actor, after: int | None = None, limit: int = 20) -> Page:
         """Find certificates by holder, project, type, number or status, oldest first."""
-        page, entry = self.search(query, by, after=after, limit=limit)
-        self.write_audit([entry])
+        page, entries = self.search(query, by, after=after, limit=limit)
+        self.write_audit(entries)
         return page
 
     def history(self, identifier: str, *, by: Actor) -> list[Event]:
@@ -654,6 +662,34 @@ class Registry:
         """Verify anything presented, against this registry's own keys and status."""
         return self.verifier().verify(presented, at=at, receipt=receipt)
 
+    # -- reuse ---------------------------------------------------------------------------------------
+
+    def checklist(self, application: Application, *, by: Actor) -> Checklist:
+        """Say of each material that a matter asks for what the registry holds already 材料清单.
+
+        It needs the same sharing rule or grant as a dossier, and is audited as a read.
+        Raises: NotFound, GrantNotValid, ConsentOfAnother, FieldNotAllowed, InputError.
+        """
+        checklist, entries, error = self.reuse.draw(application, by)
+        self.write_audit(entries)
+        if checklist is None:
+            raise error or NotFound("there is no such matter")
+        return checklist
+
+    def fulfil(self, application: Application, *, by: Actor) -> dict[str, Any]:
+        """Answer an application 用证: only the fields it needs, receipts, and a signed statement.
+
+        Asked again for the same case it is the same dossier, checked afresh.
+        Raises: what ``checklist`` raises, QuotaExceeded, IdempotencyMismatch, ForkGuard.
+        """
+        return self.dossier_json(self.reuse.fulfil(application, by=by))
+
+    def dossier_json(self, fulfilled: Fulfilled, *, publishes: bool = True) -> dict[str, Any]:
+        """Give a dossier as JSON with its receipts. Raises: NotPublished when told not to publish."""
+        proof = self._proof(publishes=publishes)
+        receipts = {one.record.id: proof(one.record.log_index) for one in fulfilled.presented}
+        return fulfilled.to_json(receipts)
+
     # -- log and audit -------------------------------------------------------------------------------
 
     def publish(self) -> str:
@@ -719,6 +755,33 @@ class Registry:
             self.store.write(
                 lambda tx: audit.record(tx, entries, now=now, randomness=self._randomness)
             )
+
+    def write_reads(self, entries: Sequence[audit.AuditEntry]) -> list[EcertError | None]:
+        """Write rows of reads; a read beyond its client's quota is refused, and audited as that."""
+        if not self.client_desk.has_quotas():
+            self.write_audit(entries)
+            return [None] * len(entries)
+        now = self.clock()
+        day = civil_date(now, DEFAULT_ZONE).isoformat()
+
+        def work(tx: Transaction) -> list[EcertError | None]:
+            results = [self._use_quota(tx, entry, day) for entry in entries]
+            rows = [
+                entry if result is None else replace(entry, outcome=result.code)
+                for entry, result in zip(entries, results, strict=True)
+            ]
+            audit.record(tx, rows, now=now, randomness=self._randomness)
+            return results
+
+        return self.store.write(work)
+
+    def _use_quota(self, tx: Transaction, entry: audit.AuditEntry, day: str) -> EcertError | None:
+        client = entry.by.client or ""
+        most = self.client_desk.quota(client)
+        is_read = entry.outcome == audit.DONE and entry.action in SHOWN
+        if most is None or not is_read or sharing.use_quota(tx, f"client:{client}", day, 1, most):
+            return None
+        return QuotaExceeded("the client's quota of this day is used up")
 
     def audit_rows(self, *, after: int = -1, limit: int = 100) -> list[dict[str, Any]]:
         """List the audit trail, oldest first."""

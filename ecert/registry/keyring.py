@@ -44,6 +44,7 @@ from ecert.note import log_key
 from ecert.store import KeyRow, Store
 
 _REFRESH_SECONDS = 5.0
+_SIGNING = frozenset({Role.AGENCY, Role.STATUS, Role.REGISTRY})
 ACTIVE, PENDING, RETIRED, COMPROMISED = "active", "pending", "retired", "compromised"
 
 
@@ -94,6 +95,12 @@ class KeyRing:
         """Open the active key of a role. Raises: KeyUnavailable."""
         return self._open(self.active(role, agency))
 
+    def registry_key(self) -> SigningKey:
+        """Open the registry's own key; a home of an earlier version gets it now."""
+        if self._active_or_none(Role.REGISTRY, None) is None:
+            self.add(self._own(Role.REGISTRY))
+        return self.signing_key(Role.REGISTRY)
+
     def signing_key(self, role: Role, agency: str | None = None) -> SigningKey:
         """Open the active key of a role with its chain. Raises: KeyUnavailable."""
         row = self.active(role, agency)
@@ -117,7 +124,7 @@ class KeyRing:
         certificate = make_root(signer, f"ecert root {self._host}", self._clock())
         root = self._row(uri, signer, Role.ROOT, certificate=certificate)
         self._signers[root.kid] = signer
-        made = [MadeKey(root), self._own(Role.STATUS, root)]
+        made = [MadeKey(root), self._own(Role.STATUS, root), self._own(Role.REGISTRY, root)]
         made.append(MadeKey(self._row(*self._make_key(EDDSA), Role.LOG)))
         made.append(self._own(Role.TOKEN))
         if agency is not None:
@@ -299,7 +306,7 @@ class KeyRing:
         shown = [
             _jwk(row)
             for row in self.rows()
-            if row.role in {Role.AGENCY, Role.STATUS} and row.state != PENDING
+            if row.role in _SIGNING and row.state != PENDING
             if agency is None or row.agency == agency
         ]
         return {"keys": shown}
@@ -309,7 +316,7 @@ class KeyRing:
         root = self.active(Role.ROOT).certificate
         if root is None:
             raise SignatureError("the root has no certificate")
-        signing = [row for row in self.rows() if row.role in {Role.AGENCY, Role.STATUS}]
+        signing = [row for row in self.rows() if row.role in _SIGNING]
         return TrustedRegistry(
             base_url=base,
             agencies={one.code: self._trusted_agency(one, signing) for one in agencies},
@@ -333,7 +340,7 @@ class KeyRing:
 
 
 def _check_replaceable(role: str) -> None:
-    if role not in {Role.AGENCY.value, Role.STATUS.value, Role.TOKEN.value}:
+    if role not in {*(one.value for one in _SIGNING), Role.TOKEN.value}:
         raise InputError(f"a {role} key cannot be replaced: others know it by its key")
 
 

@@ -1,9 +1,10 @@
 """The database: the only import of SQLAlchemy."""
 
+from ecert.store.clients import ClientRow, WebhookRow
+from ecert.store.dossiers import DossierRow, ObjectionRow
 from ecert.store.reading import (
     TILE,
     TILE_LEVELS,
-    ClientRow,
     CopyRow,
     DocumentRow,
     Filter,
@@ -11,9 +12,10 @@ from ecert.store.reading import (
     Reading,
     Visibility,
 )
+from ecert.store.sharing import DelegationRow, GrantRow, RequestRow, RuleRow
 from ecert.store.store import Store
 from ecert.store.trees import LOG, TRAIL, Tree
-from ecert.store.writing import IMPORT, NewCertificate, Transaction, client_columns
+from ecert.store.writing import IMPORT, NewCertificate, Transaction
 
 __all__ = [
     "IMPORT",
@@ -23,14 +25,20 @@ __all__ = [
     "TRAIL",
     "ClientRow",
     "CopyRow",
+    "DelegationRow",
     "DocumentRow",
+    "DossierRow",
     "Filter",
+    "GrantRow",
     "KeyRow",
     "NewCertificate",
+    "ObjectionRow",
     "Reading",
+    "RequestRow",
+    "RuleRow",
     "Store",
     "Transaction",
     "Tree",
     "Visibility",
-    "client_columns",
+    "WebhookRow",
 ]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -37,18 +37,6 @@ class KeyRow:
     retired_at: int | None
     compromised_since: int | None
     compromised_log_size: int | None
-
-
-@dataclass(frozen=True, slots=True)
-class ClientRow:
-    """A department's system that calls over HTTP."""
-
-    id: str
-    name: str
-    agency: str
-    scopes: frozenset[str]
-    jwk: Mapping[str, Any]
-    state: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,7 +140,7 @@ class Reading:
     def _one(self, query: Select[Any]) -> Row[Any] | None:
         return self.connection.execute(query).one_or_none()
 
-    # -- settings, agencies, keys, clients -----------------------------------------------------
+    # -- settings, agencies, keys -----------------------------------------------------
 
     def setting(self, name: str) -> str | None:
         """Read a setting that belongs to the data, such as the origin."""
@@ -177,18 +165,6 @@ class Reading:
         """List all keys that ever were, oldest first."""
         query = select(t.keys).order_by(t.keys.c.created_at, t.keys.c.kid)
         return [_key(row) for row in self._all(query)]
-
-    def clients(self) -> list[ClientRow]:
-        """List all clients."""
-        return [
-            _client(row)
-            for row in self._all(select(t.clients).order_by(t.clients.c.created_at, t.clients.c.id))
-        ]
-
-    def client(self, client_id: str) -> ClientRow | None:
-        """Find a client."""
-        row = self._one(select(t.clients).where(t.clients.c.id == client_id))
-        return None if row is None else _client(row)
 
     def type_metadata(self, slug: str, version: int) -> bytes | None:
         """Give the Type Metadata of a version that was used."""
@@ -435,7 +411,15 @@ def _seen_by(visible: Visibility | None) -> list[Any]:
 
 
 def _agency(row: Row[Any]) -> Agency:
-    return Agency(row.code, row.name, row.division, row.parent, row.short_name, row.time_zone)
+    return Agency(
+        row.code,
+        row.name,
+        row.division,
+        row.parent,
+        row.short_name,
+        row.time_zone,
+        row.requires_dpop,
+    )
 
 
 def _key(row: Row[Any]) -> KeyRow:
@@ -454,11 +438,6 @@ def _key(row: Row[Any]) -> KeyRow:
         compromised_since=row.compromised_since,
         compromised_log_size=row.compromised_log_size,
     )
-
-
-def _client(row: Row[Any]) -> ClientRow:
-    jwk = orjson.loads(row.jwk)
-    return ClientRow(row.id, row.name, row.agency, frozenset(row.scopes.split()), jwk, row.state)
 
 
 def _record(row: Any) -> Record:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from sqlalchemy import (
     BigInteger,
+    Boolean,
     Column,
     Dialect,
     ForeignKey,
@@ -62,6 +63,7 @@ agencies = Table(
     Column("parent", ForeignKey("agencies.code")),
     Column("short_name", Text),
     Column("time_zone", String(64), nullable=False),
+    Column("requires_dpop", Boolean, nullable=False),
     Column("created_at", BigInteger, nullable=False),
 )
 
@@ -311,9 +313,32 @@ clients = Table(
     Column("name", Text, nullable=False),
     Column("agency", ForeignKey("agencies.code"), nullable=False),
     Column("scopes", Text, nullable=False),
-    Column("jwk", Blob, nullable=False),
+    Column("addresses", Text, nullable=False),  # networks it may call from; empty: any
+    Column("daily_quota", Integer),  # certificates a day; none: no quota
     Column("state", String(16), nullable=False),
     Column("created_at", BigInteger, nullable=False),
+)
+
+client_keys = Table(  # several at once, so that a client can change its key without a gap
+    "client_keys",
+    metadata,
+    Column("client", ForeignKey("clients.id"), nullable=False),
+    Column("kid", String(43), nullable=False),
+    Column("jwk", Blob, nullable=False),
+    Column("created_at", BigInteger, nullable=False),
+    Column("retired_at", BigInteger),
+    PrimaryKeyConstraint("client", "kid"),
+)
+
+webhooks = Table(  # where a client is told of changes, and how far it was told
+    "webhooks",
+    metadata,
+    Column("client", ForeignKey("clients.id"), primary_key=True),
+    Column("url", Text, nullable=False),
+    Column("cursor", BigInteger, nullable=False),
+    Column("failures", Integer, nullable=False),
+    Column("next_at", BigInteger, nullable=False),
+    Column("last_result", Text),
 )
 
 assertions = Table(  # identifiers of client assertions that were used, until they expire
@@ -337,4 +362,159 @@ idempotency = Table(
     Column("created_at", BigInteger, nullable=False),
     PrimaryKeyConstraint("client", "route", "key_digest"),
     Index(None, "created_at"),
+)
+
+# -- reuse -----------------------------------------------------------------------------------------
+
+matters = Table(  # each version as it was added; the newest is the one in use
+    "matters",
+    metadata,
+    Column("code", String(64), nullable=False),
+    Column("version", Integer, nullable=False),
+    Column("agency", ForeignKey("agencies.code"), nullable=False),
+    Column("definition", Blob, nullable=False),
+    Column("digest", Blob, nullable=False),
+    Column("created_at", BigInteger, nullable=False),
+    PrimaryKeyConstraint("code", "version"),
+)
+
+sharing_rules = Table(
+    "sharing_rules",
+    metadata,
+    Column("id", String(26), primary_key=True),
+    Column("slug", String(64), nullable=False),
+    Column("agency", ForeignKey("agencies.code"), nullable=False),
+    Column("matter", String(64)),  # none: every matter of that agency
+    Column("mode", String(16), nullable=False),
+    Column("fields", Text, nullable=False),  # dotted names; empty: all that the matter needs
+    Column("legal_basis", Text, nullable=False),
+    Column("daily_quota", Integer),
+    Column("valid_from", String(10)),
+    Column("valid_to", String(10)),
+    Column("ended_at", BigInteger),
+    Column("created_at", BigInteger, nullable=False),
+    Index(None, "agency"),
+)
+
+usage = Table(  # how much of a quota a day has used
+    "usage",
+    metadata,
+    Column("scope", String(80), nullable=False),
+    Column("day", String(10), nullable=False),
+    Column("used", Integer, nullable=False),
+    PrimaryKeyConstraint("scope", "day"),
+)
+
+identity_providers = Table(  # whose ID tokens are believed, and for which halls
+    "identity_providers",
+    metadata,
+    Column("issuer", String(200), primary_key=True),
+    Column("settings", Blob, nullable=False),
+    Column("created_at", BigInteger, nullable=False),
+    Column("ended_at", BigInteger),
+)
+
+grant_requests = Table(
+    "grant_requests",
+    metadata,
+    Column("id", String(26), primary_key=True),
+    Column("client", ForeignKey("clients.id")),
+    Column("agency", ForeignKey("agencies.code"), nullable=False),
+    Column("matter", String(64), nullable=False),
+    Column("request", Blob, nullable=False),  # canonical: its digest is the nonce
+    Column("nonce", String(43), nullable=False, unique=True),
+    Column("expires_at", BigInteger, nullable=False),
+    Column("used_at", BigInteger),
+    Column("tries", Integer, nullable=False),
+    Column("holder_hmac", Blob),  # who made a use code for it
+    Column("delegation", String(26)),
+    Column("code_digest", Blob),
+    Column("short_digest", Blob),
+    Column("code_expires_at", BigInteger),
+)
+
+grants = Table(
+    "grants",
+    metadata,
+    Column("id", String(26), primary_key=True),
+    Column("request", ForeignKey("grant_requests.id"), nullable=False, unique=True),
+    Column("agency", ForeignKey("agencies.code"), nullable=False),
+    Column("matter", String(64), nullable=False),
+    Column("case", String(64)),
+    Column("fields", Blob, nullable=False),
+    Column("holder_hmac", Blob, nullable=False),
+    Column("way", String(16), nullable=False),
+    Column("delegation", ForeignKey("delegations.id")),
+    Column("created_at", BigInteger, nullable=False),
+    Column("expires_at", BigInteger, nullable=False),
+    Column("revoked_at", BigInteger),
+    Index(None, "holder_hmac"),
+)
+
+delegations = Table(  # an enterprise lets an agent act for it
+    "delegations",
+    metadata,
+    Column("id", String(26), primary_key=True),
+    Column("principal_hmac", Blob, nullable=False),
+    Column("agent_hmac", Blob, nullable=False),
+    Column("matters", Text, nullable=False),  # codes; empty: all
+    Column("until", String(10), nullable=False),
+    Column("created_at", BigInteger, nullable=False),
+    Column("revoked_at", BigInteger),
+    Index(None, "principal_hmac"),
+    Index(None, "agent_hmac"),
+)
+
+dossiers = Table(  # what was given for one case; drawn again it stays the same dossier
+    "dossiers",
+    metadata,
+    Column("id", String(26), primary_key=True),
+    Column("client", String(64), nullable=False),
+    Column("agency", ForeignKey("agencies.code"), nullable=False),
+    Column("matter", String(64), nullable=False),
+    Column("version", Integer, nullable=False),
+    Column("case_number", Text, nullable=False),
+    Column("asked", Blob, nullable=False),  # digest of whom and what it was asked for
+    Column("outcome", Blob, nullable=False),  # digest of what was given
+    Column("holder_hmac", Blob),
+    Column("project_code", String(64)),
+    Column("token", Text, nullable=False),
+    Column("salt", Blob, nullable=False),
+    Column("revision", Integer, nullable=False),
+    Column("accepted_on", String(10)),
+    Column("due_on", String(10)),
+    Column("created_at", BigInteger, nullable=False),
+    UniqueConstraint("client", "matter", "case_number"),
+    Index(None, "created_at"),
+)
+
+dossier_items = Table(  # papers that were not brought, each counted once
+    "dossier_items",
+    metadata,
+    Column("dossier", ForeignKey("dossiers.id"), nullable=False),
+    Column("material", String(64), nullable=False),
+    Column("slug", String(64), nullable=False),
+    Column("certificate", String(128), nullable=False),
+    PrimaryKeyConstraint("dossier", "material", "certificate"),
+    Index(None, "certificate"),
+)
+
+objections = Table(
+    "objections",
+    metadata,
+    Column("id", String(26), primary_key=True),
+    Column("certificate", ForeignKey("certificates.id", ondelete="CASCADE"), nullable=False),
+    Column("issuer", ForeignKey("agencies.code"), nullable=False),
+    Column("agency", ForeignKey("agencies.code")),  # who objects: an agency's client, or a holder
+    Column("client", String(64)),
+    Column("holder_hmac", Blob),
+    Column("field", String(128), nullable=False),
+    Column("words", Text, nullable=False),
+    Column("state", String(16), nullable=False),
+    Column("answer", Text),
+    Column("successor", String(128)),
+    Column("created_at", BigInteger, nullable=False),
+    Column("answered_at", BigInteger),
+    Index(None, "issuer", "state"),
+    Index(None, "certificate"),
 )

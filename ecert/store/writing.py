@@ -9,7 +9,6 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-import orjson
 from sqlalchemy import delete, func, insert, select, update
 
 from ecert.merkle import Edge, parse_edge
@@ -34,7 +33,7 @@ class NewCertificate:
 class Transaction(Reading):
     """A write transaction. It can also read, and sees its own writes."""
 
-    # -- settings, agencies, keys, types, clients ------------------------------------------------
+    # -- settings, agencies, keys, types ------------------------------------------------
 
     def put_setting(self, name: str, value: str) -> None:
         """Write a setting that belongs to the data."""
@@ -73,10 +72,6 @@ class Transaction(Reading):
                 slug=slug, version=version, digest=digest, metadata=metadata, created_at=at
             )
         )
-
-    def add_client(self, columns: Mapping[str, Any]) -> None:
-        """Register a client."""
-        self.connection.execute(insert(t.clients).values(**columns))
 
     # -- idempotency and assertions --------------------------------------------------------------
 
@@ -256,24 +251,3 @@ class Transaction(Reading):
         """Append a published note; its number makes two publishers collide instead of forking."""
         values = {"id": number, "size": size, "note": note, "published_at": at}
         self.connection.execute(insert(tree.checkpoints).values(**values))
-
-
-def client_columns(
-    client_id: str,
-    name: str,
-    agency: str,
-    *,
-    scopes: Iterable[str],
-    jwk: Mapping[str, Any],
-    at: int,
-) -> dict[str, Any]:
-    """Lay out a client's row."""
-    return {
-        "id": client_id,
-        "name": name,
-        "agency": agency,
-        "scopes": " ".join(sorted(scopes)),
-        "jwk": orjson.dumps(dict(jwk)),
-        "state": "active",
-        "created_at": at,
-    }

@@ -1,0 +1,289 @@
+"""Clients 接入系统 of agencies: their keys, scopes, addresses, quotas, and where they are told of changes."""
+
+from __future__ import annotations
+
+import ipaddress
+import re
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from datetime import datetime
+from typing import Any
+
+from ecert.audit import AuditEntry
+from ecert.errors import AlreadyExists, InputError, NotFound
+from ecert.keys import parse_jwk, thumbprint
+from ecert.model import Actor, is_line
+from ecert.reuse.desk import ReuseDesk
+from ecert.reuse.sharing import below, lineage
+from ecert.store import ClientRow, Reading, Transaction, WebhookRow
+from ecert.store import clients as stored
+
+READ_OWN = "certificates:read"
+SCOPES = frozenset(
+    {"certificates:issue", "certificates:operate", READ_OWN, "audit:read"}
+    | {"clients:manage", "matters:manage", "sharing:manage"}
+)
+ACTIVE, SUSPENDED = "active", "suspended"
+MAX_NAME = 100
+MAX_KEYS = 10
+MAX_ADDRESSES = 50
+_REFRESH_SECONDS = 5.0
+_URL = re.compile(
+    r"https://[A-Za-z0-9.-]+(:[0-9]{1,5})?/[!-~]{0,500}|http://(localhost|127\.0\.0\.1)(:[0-9]{1,5})?/[!-~]{0,500}"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class ClientWish:
+    """What a new client is to be: its name, agency, scopes, and what bounds it."""
+
+    name: str
+    agency: str
+    scopes: frozenset[str]
+    addresses: tuple[str, ...] = ()
+    daily_quota: int | None = None
+
+
+class ClientDesk:
+    """Registers departments' systems and changes what they may do; every change is audited."""
+
+    def __init__(self, desk: ReuseDesk) -> None:
+        self._desk = desk
+        self._rows: dict[str, ClientRow] = {}
+        self._dpop: frozenset[str] = frozenset()
+        self._read_at = float("-inf")
+
+    # -- reading -----------------------------------------------------------------------------------
+
+    def rows(self) -> Mapping[str, ClientRow]:
+        """Give all clients by identifier; other processes' changes show within seconds."""
+        if time.monotonic() - self._read_at > _REFRESH_SECONDS:
+            with self._desk.store.reading() as reading:
+                self._rows = {one.id: one for one in stored.clients(reading)}
+                agencies = reading.agencies()
+            demanding = {one.code for one in agencies if one.requires_dpop}
+            self._dpop = frozenset(
+                one.code for one in agencies if demanding & set(lineage(agencies, one.code))
+            )
+            self._read_at = time.monotonic()
+        return self._rows
+
+    def find(self, client_id: str) -> ClientRow | None:
+        """Find a client by its identifier, or None."""
+        return self.rows().get(client_id)
+
+    def requires_dpop(self, agency: str) -> bool:
+        """Tell whether an agency, or one above it, wants its clients' calls bound to a key."""
+        self.rows()
+        return agency in self._dpop
+
+    def quota(self, client_id: str) -> int | None:
+        """Give how many certificates a day a client may be shown; None for no quota."""
+        row = self.find(client_id)
+        return None if row is None else row.daily_quota
+
+    def has_quotas(self) -> bool:
+        """Tell whether any client has a quota."""
+        return any(one.daily_quota is not None for one in self.rows().values())
+
+    def forget(self) -> None:
+        """Read the rows afresh next time."""
+        self._read_at = float("-inf")
+
+    # -- changing ----------------------------------------------------------------------------------
+
+    def add(self, wish: ClientWish, jwk: Mapping[str, Any], *, by: Actor) -> ClientRow:
+        """Register a client by its public key; the key's thumbprint is the client's name for ever.
+
+        Raises: InputError for an unknown scope, key or address, NotFound for the agency.
+        """
+        kid = thumbprint(parse_jwk(dict(jwk)))
+        row = ClientRow(
+            id=kid,
+            name=wish.name,
+            agency=wish.agency,
+            scopes=wish.scopes,
+            keys={kid: dict(jwk)},
+            addresses=wish.addresses,
+            daily_quota=wish.daily_quota,
+        )
+        self._check(row, by)
+
+        def work(tx: Transaction, now: datetime) -> None:
+            if stored.has_key(tx, kid):
+                raise AlreadyExists("a client with this key is registered already")
+            self._check_agency(tx, row.agency, by)
+            stored.add_client(tx, row, int(now.timestamp()))
+
+        self._act("client.add", row, by, work)
+        return row
+
+    def change(self, client_id: str, *, by: Actor, **changes: Any) -> ClientRow:
+        """Change a client's scopes, addresses, quota or state. Raises: NotFound, InputError."""
+        row = replace(self._own(client_id, by), **changes)
+        self._check(row, by)
+
+        def work(tx: Transaction, _now: datetime) -> None:
+            self._check_agency(tx, row.agency, by)
+            stored.put_client(tx, row)
+
+        self._act("client.change", row, by, work, changed=sorted(changes))
+        return row
+
+    def add_key(self, client_id: str, jwk: Mapping[str, Any], *, by: Actor) -> str:
+        """Give a client one more key, so that it can change over without a gap; give its kid.
+
+        Raises: NotFound, InputError, AlreadyExists.
+        """
+        kid = thumbprint(parse_jwk(dict(jwk)))
+        row = self._own(client_id, by)
+        if len(row.keys) >= MAX_KEYS:
+            raise InputError(f"a client has at most {MAX_KEYS} keys at once")
+
+        def work(tx: Transaction, now: datetime) -> None:
+            if stored.has_key(tx, kid):
+                raise AlreadyExists("this key is registered already")
+            self._check_agency(tx, row.agency, by)
+            stored.add_key(tx, row.id, kid, jwk, int(now.timestamp()))
+
+        self._act("client.key.add", row, by, work, kid=kid)
+        return kid
+
+    def retire_key(self, client_id: str, kid: str, *, by: Actor) -> None:
+        """Take a key from a client; a last one cannot be taken, suspend the client instead.
+
+        Raises: NotFound, InputError.
+        """
+        row = self._own(client_id, by)
+        if kid not in row.keys:
+            raise NotFound("the client has no such key")
+        if len(row.keys) == 1:
+            raise InputError("this is the client's last key: add another first, or suspend it")
+
+        def work(tx: Transaction, now: datetime) -> None:
+            self._check_agency(tx, row.agency, by)
+            stored.retire_key(tx, row.id, kid, int(now.timestamp()))
+
+        self._act("client.key.retire", row, by, work, kid=kid)
+
+    def put_webhook(self, client_id: str, url: str | None, *, by: Actor) -> None:
+        """Tell a client of changes at this address from now on, or no longer (None).
+
+        Raises: NotFound, InputError for an address that is neither https nor loopback.
+        """
+        row = self._own(client_id, by)
+        if url is not None and not _URL.fullmatch(url):
+            raise InputError("the address begins with https:// (http:// only on loopback)")
+
+        def work(tx: Transaction, _now: datetime) -> None:
+            self._check_agency(tx, row.agency, by)
+            stored.put_webhook(tx, row.id, url, tx.log_head().size - 1)
+
+        self._act("client.webhook", row, by, work)
+
+    def webhooks(self, due_at: int | None = None) -> list[WebhookRow]:
+        """List the webhooks; with a moment, those that may be tried by then."""
+        with self._desk.store.reading() as reading:
+            return stored.webhooks(reading, due_at)
+
+    def lease(self, row: WebhookRow, until: int) -> bool:
+        """Take a webhook for one attempt; False when another node was first."""
+        return self._desk.store.write(lambda tx: stored.lease_webhook(tx, row, until))
+
+    def settle(self, row: WebhookRow) -> None:
+        """Note how an attempt ended."""
+        self._desk.store.write(lambda tx: stored.settle_webhook(tx, row))
+
+    def require_dpop(self, agency: str, *, requires: bool, by: Actor) -> None:
+        """Demand that an agency's clients, and those below it, bind their calls to a key (DPoP).
+
+        Raises: NotFound.
+        """
+
+        def work(tx: Transaction, _now: datetime) -> None:
+            self._check_agency(tx, agency, by)
+            stored.put_requires_dpop(tx, agency, requires=requires)
+
+        details = {"agency": agency[:18], "dpop": "required" if requires else "optional"}
+        self._desk.act(AuditEntry("agency.dpop", by, details=details), work)
+        self.forget()
+
+    # -- checks ------------------------------------------------------------------------------------
+
+    def _act(
+        self,
+        action: str,
+        row: ClientRow,
+        by: Actor,
+        work: Callable[[Transaction, datetime], None],
+        **details: Any,
+    ) -> None:
+        told = {"client": row.id, "agency": row.agency, "scopes": sorted(row.scopes), **details}
+        self._desk.act(AuditEntry(action, by, details=told), work)
+        self.forget()
+
+    def _own(self, client_id: str, by: Actor) -> ClientRow:
+        with self._desk.store.reading() as reading:
+            row = stored.client(reading, client_id)
+            if row is None:
+                raise NotFound("there is no such client")
+            self._check_agency(reading, row.agency, by)
+        return row
+
+    @staticmethod
+    def _check_agency(reading: Reading, agency: str, by: Actor) -> None:
+        """Over HTTP one manages the clients of one's own agency and of those below it."""
+        agencies = reading.agencies()
+        own = {one.code for one in agencies}
+        if by.scopes is not None:
+            own = set(below(agencies, by.agency or ""))
+        if agency not in own:
+            raise NotFound("this agency is not registered")
+
+    def _check(self, row: ClientRow, by: Actor) -> None:
+        if not is_line(row.name, MAX_NAME):
+            raise InputError(f"a client's name is one line of at most {MAX_NAME} characters")
+        for scope in row.scopes:
+            self._check_scope(scope)
+            if not by.may(scope):
+                raise InputError("nobody gives a scope that he does not have")
+        if row.state not in {ACTIVE, SUSPENDED}:
+            raise InputError(f"a client is {ACTIVE} or {SUSPENDED}")
+        if row.daily_quota is not None and not 0 <= row.daily_quota <= 10**9:
+            raise InputError("a quota is a number of certificates a day")
+        if len(row.addresses) > MAX_ADDRESSES:
+            raise InputError(f"at most {MAX_ADDRESSES} addresses")
+        for address in row.addresses:
+            _check_address(address)
+
+    def _check_scope(self, scope: str) -> None:
+        slug = scope.removeprefix(READ_OWN + ":")
+        known = {kind.slug for kind in self._desk.catalogue}
+        if scope not in SCOPES and not (scope.startswith(READ_OWN + ":") and slug in known):
+            raise InputError(
+                f"unknown scope {scope[:80]!r}; known: {', '.join(sorted(SCOPES))}, {READ_OWN}:<type>"
+            )
+
+
+def _check_address(text: str) -> None:
+    try:
+        ipaddress.ip_network(text)
+    except ValueError as error:
+        raise InputError(
+            "an address is one of IPv4 or IPv6, or a network such as 10.1.0.0/16"
+        ) from error
+
+
+def is_allowed_from(row: ClientRow, address: str) -> bool:
+    """Tell whether a client may call from an address; without a list it may from any."""
+    if not row.addresses:
+        return True
+    try:
+        found = ipaddress.ip_address(address)
+    except ValueError:
+        return False
+    if isinstance(found, ipaddress.IPv6Address) and found.ipv4_mapped is not None:
+        found = found.ipv4_mapped
+    networks = map(ipaddress.ip_network, row.addresses)
+    return any(one.version == found.version and found in one for one in networks)

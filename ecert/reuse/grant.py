@@ -1,0 +1,461 @@
+"""Grants 授权: a holder lets one agency have certain fields, for one matter and case, for some time.
+
+Three ways lead to one: the holder signs in to the online hall for this very request (the nonce of
+the ID token is the request's digest), or shows a use code 用证码 at the window; and an agent may do
+either for a holder who let him 委托.
+"""
+
+from __future__ import annotations
+
+import hmac
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import date, datetime, timedelta
+from typing import Any
+
+from ecert._encoding import b64url, canonical_plain, instant, rfc3339, sha256
+from ecert.audit import AuditEntry
+from ecert.errors import (
+    ConsentOfAnother,
+    GrantNotValid,
+    IdTokenRefused,
+    InputError,
+    NotFound,
+    UseCodeRefused,
+)
+from ecert.id_token import Provider, SignedIn, to_provider, verify_id_token
+from ecert.model import DEFAULT_ZONE, Actor, civil_date, end_of_day
+from ecert.reuse.desk import ReuseDesk, acting_agency, line_of
+from ecert.reuse.matter import Matter
+from ecert.reuse.sharing import NO_MATTER, check_asked
+from ecert.store import DelegationRow, GrantRow, Reading, RequestRow, Transaction
+from ecert.store import sharing as stored
+
+REQUEST_SECONDS = 900
+CODE_SECONDS = 300
+CODE_TRIES = 5
+CODE_BYTES = 16
+SHORT_DIGITS = 8
+GRANT_DAYS = 30
+MAX_GRANT_DAYS = 366
+MAX_DELEGATION_DAYS = 1096
+NO_REQUEST = "there is no such request, or it was used, has expired, or is another agency's"
+
+
+@dataclass(frozen=True, slots=True)
+class Wish:
+    """What a grant is asked for: a matter, a case, the fields of each material, and until when."""
+
+    matter: str
+    case: str | None = None
+    fields: Mapping[str, Sequence[str]] | None = None
+    until: date | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class UseCode:
+    """A code that a holder shows at the window, once; ``short`` is for reading aloud."""
+
+    code: str
+    short: str
+    expires_at: int
+
+    def to_json(self) -> dict[str, str]:
+        """Give the code as JSON."""
+        at = rfc3339(instant(self.expires_at))
+        return {"use_code": self.code, "short": self.short, "expires_at": at}
+
+
+def request_json(row: RequestRow, matter: Matter | None = None) -> dict[str, Any]:
+    """Give what is asked for: what a holder is shown before he agrees."""
+    shown: dict[str, Any] = {
+        "id": row.id,
+        "nonce": row.nonce,
+        "request": row.body,
+        "expires_at": rfc3339(instant(row.expires_at)),
+    }
+    if matter is not None:
+        shown["matter_name"] = dict(matter.name)
+    return shown
+
+
+def grant_json(row: GrantRow, now: datetime) -> dict[str, Any]:
+    """Give a grant as JSON; it names no holder."""
+    return {
+        "id": row.id,
+        "agency": row.agency,
+        "matter": row.matter,
+        "case": row.case,
+        "fields": {material: list(fields) for material, fields in row.fields.items()},
+        "way": row.way,
+        "delegation": row.delegation,
+        "created_at": rfc3339(instant(row.created_at)),
+        "expires_at": rfc3339(instant(row.expires_at)),
+        "revoked_at": None if row.revoked_at is None else rfc3339(instant(row.revoked_at)),
+        "in_force": _in_force(row, int(now.timestamp())),
+    }
+
+
+def _in_force(row: GrantRow, now: int) -> bool:
+    return row.revoked_at is None and now < row.expires_at
+
+
+# -- asking ------------------------------------------------------------------------------------------
+
+
+def request_grant(desk: ReuseDesk, wish: Wish, by: Actor) -> RequestRow:
+    """Fix what a holder will be asked to agree to; the nonce is the digest of just that.
+
+    Raises: NotFound for a matter that is not this agency's, FieldNotAllowed, InputError.
+    """
+    entry = AuditEntry("grant.request", by)
+    return desk.act(entry, lambda tx, now: _request(tx, desk, wish, by, now), _named_request)
+
+
+def _named_request(row: RequestRow) -> dict[str, str]:
+    return {"request": row.id, "matter": row.matter}
+
+
+def _named_grant(row: GrantRow) -> dict[str, str]:
+    return {"grant": row.id, "request": row.request, "holder_hmac": row.holder_hmac.hex()}
+
+
+def _request(tx: Transaction, desk: ReuseDesk, wish: Wish, by: Actor, now: datetime) -> RequestRow:
+    matter = desk.matter(tx, wish.matter)
+    if matter.agency not in line_of(tx, by):
+        raise NotFound(NO_MATTER)
+    if wish.case is not None and wish.case not in matter.cases:
+        raise InputError("the matter has no such case")
+    check_asked(matter, wish.fields)
+    identifier = desk.new_id(now)
+    body = {
+        "id": identifier,
+        "agency": acting_agency(by),
+        "matter": matter.code,
+        "version": matter.version,
+        "case": wish.case or "",
+        "fields": _fields(matter, wish),
+        "until": _until(wish.until, now).isoformat(),
+    }
+    request = canonical_plain(body)
+    row = RequestRow(
+        id=identifier,
+        client=by.client,
+        agency=acting_agency(by),
+        matter=matter.code,
+        request=request,
+        nonce=b64url(sha256(request)),
+        expires_at=int(now.timestamp()) + REQUEST_SECONDS,
+    )
+    stored.add_request(tx, row)
+    return row
+
+
+def _fields(matter: Matter, wish: Wish) -> dict[str, list[str]]:
+    """Write out the fields of each material: all that the case needs unless fewer are named."""
+    if wish.fields is not None:
+        return {material: sorted(set(fields)) for material, fields in wish.fields.items()}
+    return {
+        material.code: sorted({name for option in material.options for name in option.fields})
+        for material in matter.materials
+        if material.options and material.is_needed(wish.case)
+    }
+
+
+def _until(until: date | None, now: datetime) -> date:
+    today = civil_date(now, DEFAULT_ZONE)
+    if until is None:
+        return today + timedelta(days=GRANT_DAYS)
+    if not today <= until <= today + timedelta(days=MAX_GRANT_DAYS):
+        raise InputError(f"until lies between today and {MAX_GRANT_DAYS} days from now")
+    return until
+
+
+# -- signing in --------------------------------------------------------------------------------------
+
+
+def providers(reading: Reading) -> dict[str, Provider]:
+    """Give the identity providers that are believed."""
+    return {
+        issuer: to_provider(issuer, settings)
+        for issuer, settings in stored.providers(reading).items()
+    }
+
+
+def sign_in(desk: ReuseDesk, id_token: str) -> SignedIn:
+    """Say which holder signed in, for himself; a sign-in for a grant opens nothing else.
+
+    Raises: IdTokenRefused.
+    """
+    with desk.store.reading() as reading:
+        known = providers(reading)
+        signed = verify_id_token(id_token, known, int(desk.clock().timestamp()))
+        is_bound = signed.nonce is not None and stored.request_of_nonce(reading, signed.nonce)
+    if is_bound:
+        raise IdTokenRefused("this sign-in was for a grant, and opens nothing else")
+    return signed
+
+
+# -- giving ------------------------------------------------------------------------------------------
+
+
+def grant_by_id_token(
+    desk: ReuseDesk, request_id: str, id_token: str, by: Actor, *, delegation: str | None = None
+) -> GrantRow:
+    """Take a holder's sign-in for a request as his agreement. It counts once.
+
+    Raises: GrantNotValid for the request or the delegation, IdTokenRefused.
+    """
+
+    def work(tx: Transaction, now: datetime) -> GrantRow:
+        row = _open_request(tx, request_id, by, now)
+        signed = verify_id_token(id_token, providers(tx), int(now.timestamp()))
+        if not hmac.compare_digest(row.nonce, signed.nonce or ""):
+            raise IdTokenRefused("the sign-in was for another request")
+        holder = _holder(tx, desk, signed, delegation=delegation, matter=row.matter, now=now)
+        way = "id_token" if delegation is None else "delegation"
+        answered = replace(row, holder_hmac=holder, delegation=delegation)
+        return _give(tx, desk, answered, way, now)
+
+    return desk.act(AuditEntry("grant", by, details={"way": "id_token"}), work, _named_grant)
+
+
+def make_use_code(
+    desk: ReuseDesk, request_id: str, signed: SignedIn, by: Actor, *, delegation: str | None = None
+) -> UseCode:
+    """Make a one-time code for a request that the holder was shown.
+
+    Raises: GrantNotValid for a request that is not open, or that another holder answers.
+    """
+
+    def work(tx: Transaction, now: datetime) -> UseCode:
+        row = _open_request(tx, request_id, None, now)
+        holder = _holder(tx, desk, signed, delegation=delegation, matter=row.matter, now=now)
+        if row.holder_hmac is not None and row.holder_hmac != holder:
+            raise GrantNotValid(NO_REQUEST)
+        code, number = desk.randomness(CODE_BYTES), int.from_bytes(desk.randomness(8), "big")
+        made = UseCode(
+            b64url(code),
+            f"{number % 10**SHORT_DIGITS:0{SHORT_DIGITS}}",
+            int(now.timestamp()) + CODE_SECONDS,
+        )
+        stored.put_request(
+            tx,
+            row.id,
+            holder_hmac=holder,
+            delegation=delegation,
+            code_digest=_code_digest(desk, row.id, made.code),
+            short_digest=_code_digest(desk, row.id, made.short),
+            code_expires_at=made.expires_at,
+        )
+        return made
+
+    return desk.act(AuditEntry("use_code", by), work)
+
+
+def grant_by_use_code(desk: ReuseDesk, request_id: str, code: str, by: Actor) -> GrantRow:
+    """Redeem a use code: once, at the agency that asked, within five minutes and five tries.
+
+    Raises: GrantNotValid for the request, UseCodeRefused.
+    """
+
+    def work(tx: Transaction, now: datetime) -> GrantRow:
+        row = _open_request(tx, request_id, by, now)
+        if not _code_fits(desk, row, code, now):
+            stored.put_request(tx, row.id, tries=row.tries + 1)
+            raise UseCodeRefused("the use code is wrong, was used, or came too late")
+        return _give(tx, desk, row, "use_code", now)
+
+    return desk.act(AuditEntry("grant", by, details={"way": "use_code"}), work, _named_grant)
+
+
+def _code_fits(desk: ReuseDesk, row: RequestRow, code: str, now: datetime) -> bool:
+    given = _code_digest(desk, row.id, code)
+    is_long = hmac.compare_digest(given, row.code_digest or b"")
+    is_short = hmac.compare_digest(given, row.short_digest or b"")
+    in_time = row.code_expires_at is not None and now.timestamp() < row.code_expires_at
+    return (is_long or is_short) and in_time and row.tries < CODE_TRIES
+
+
+def _code_digest(desk: ReuseDesk, request_id: str, code: str) -> bytes:
+    """Keep a code as a keyed digest: eight digits would be guessed from a plain one."""
+    return desk.holder_hmac(f"use-code/{request_id}/{code}")
+
+
+def _open_request(tx: Transaction, request_id: str, by: Actor | None, now: datetime) -> RequestRow:
+    row = stored.lock_request(tx, request_id) if len(request_id) <= 26 else None
+    is_open = row is not None and row.used_at is None and now.timestamp() < row.expires_at
+    if row is None or not is_open or (by is not None and row.agency != by.agency):
+        raise GrantNotValid(NO_REQUEST)
+    return row
+
+
+def _holder(
+    tx: Transaction,
+    desk: ReuseDesk,
+    signed: SignedIn,
+    *,
+    delegation: str | None,
+    matter: str,
+    now: datetime,
+) -> bytes:
+    """Find for whom somebody who signed in answers: himself, or whoever let him act."""
+    own = desk.holder_hmac(signed.code)
+    if delegation is None:
+        return own
+    row = stored.delegation(tx, delegation) if len(delegation) <= 26 else None
+    if row is None or row.agent_hmac != own or not _covers(row, matter, now):
+        raise GrantNotValid("there is no such delegation, or it does not cover this")
+    return row.principal_hmac
+
+
+def _covers(row: DelegationRow, matter: str, now: datetime) -> bool:
+    today = civil_date(now, DEFAULT_ZONE).isoformat()
+    return (
+        row.revoked_at is None and today <= row.until and (not row.matters or matter in row.matters)
+    )
+
+
+def _give(
+    tx: Transaction, desk: ReuseDesk, answered: RequestRow, way: str, now: datetime
+) -> GrantRow:
+    assert answered.holder_hmac is not None  # noqa: S101 - whoever answers is known
+    body = answered.body
+    grant = GrantRow(
+        id=desk.new_id(now),
+        request=answered.id,
+        agency=answered.agency,
+        matter=answered.matter,
+        case=body["case"] or None,
+        fields=body["fields"],
+        holder_hmac=answered.holder_hmac,
+        way=way,
+        delegation=answered.delegation,
+        created_at=int(now.timestamp()),
+        expires_at=int(end_of_day(date.fromisoformat(body["until"])).timestamp()) + 1,
+    )
+    stored.put_request(
+        tx,
+        answered.id,
+        used_at=grant.created_at,
+        holder_hmac=grant.holder_hmac,
+        code_digest=None,
+        short_digest=None,
+    )
+    stored.add_grant(tx, grant)
+    return grant
+
+
+# -- using and revoking ------------------------------------------------------------------------------
+
+
+def check_grant(
+    reading: Reading,
+    grant_id: str,
+    *,
+    by: Actor,
+    matter: str,
+    case: str | None,
+    holder_hmac: bytes | None,
+    now: datetime,
+) -> GrantRow:
+    """Check that a grant allows this agency this matter and case, for this holder, now.
+
+    Raises: GrantNotValid (unknown, ended and another agency's look alike), ConsentOfAnother.
+    """
+    row = stored.grant(reading, grant_id) if len(grant_id) <= 26 else None
+    if row is None or row.agency != by.agency or not _in_force(row, int(now.timestamp())):
+        raise GrantNotValid("there is no such grant, or it has ended")
+    _check_delegation(reading, row, now)
+    if row.matter != matter or row.case != case:
+        raise ConsentOfAnother("the grant is for another matter or case")
+    if holder_hmac is not None and not hmac.compare_digest(row.holder_hmac, holder_hmac):
+        raise ConsentOfAnother("the grant was given by another holder")
+    return row
+
+
+def _check_delegation(reading: Reading, row: GrantRow, now: datetime) -> None:
+    """End a grant that an agent gave with what he was allowed."""
+    if row.delegation is None:
+        return
+    delegation = stored.delegation(reading, row.delegation)
+    if delegation is None or not _covers(delegation, row.matter, now):
+        raise GrantNotValid("there is no such grant, or it has ended")
+
+
+def revoke_grant(
+    desk: ReuseDesk, grant_id: str, by: Actor, *, holder: SignedIn | None = None
+) -> GrantRow:
+    """Revoke a grant: the holder at any moment, or the agency that needs it no longer.
+
+    Raises: GrantNotValid for what is not there or not the caller's.
+    """
+    own = None if holder is None else desk.holder_hmac(holder.code)
+
+    def work(tx: Transaction, now: datetime) -> GrantRow:
+        row = stored.grant(tx, grant_id) if len(grant_id) <= 26 else None
+        if row is None or not (
+            row.holder_hmac == own if own is not None else row.agency == by.agency
+        ):
+            raise GrantNotValid("there is no such grant")
+        stored.revoke_grant(tx, row.id, int(now.timestamp()))
+        return replace(row, revoked_at=row.revoked_at or int(now.timestamp()))
+
+    return desk.act(AuditEntry("grant.revoke", by), work, _named_grant)
+
+
+def delegate(
+    desk: ReuseDesk,
+    principal: SignedIn,
+    agent_code: str,
+    *,
+    matters: Sequence[str],
+    until: date,
+    by: Actor,
+) -> DelegationRow:
+    """Let an agent act for a holder in some matters (none named: in all), until a day.
+
+    Raises: InputError.
+    """
+
+    def work(tx: Transaction, now: datetime) -> DelegationRow:
+        today = civil_date(now, DEFAULT_ZONE)
+        if not today <= until <= today + timedelta(days=MAX_DELEGATION_DAYS):
+            raise InputError("a delegation ends between today and three years from now")
+        row = DelegationRow(
+            id=desk.new_id(now),
+            principal_hmac=desk.holder_hmac(principal.code),
+            agent_hmac=desk.holder_hmac(agent_code),
+            matters=tuple(sorted(set(matters))),
+            until=until.isoformat(),
+            created_at=int(now.timestamp()),
+        )
+        stored.add_delegation(tx, row)
+        return row
+
+    return desk.act(AuditEntry("delegate", by), work, lambda row: {"delegation": row.id})
+
+
+def end_delegation(desk: ReuseDesk, delegation_id: str, holder: SignedIn, by: Actor) -> None:
+    """End a delegation: whoever gave it, or whoever it was given to. Raises: GrantNotValid."""
+    own = desk.holder_hmac(holder.code)
+
+    def work(tx: Transaction, now: datetime) -> None:
+        row = stored.delegation(tx, delegation_id) if len(delegation_id) <= 26 else None
+        if row is None or own not in {row.principal_hmac, row.agent_hmac}:
+            raise GrantNotValid("there is no such delegation")
+        stored.revoke_delegation(tx, row.id, int(now.timestamp()))
+
+    desk.act(AuditEntry("delegate.end", by), work)
+
+
+def delegation_json(row: DelegationRow, own: bytes) -> dict[str, Any]:
+    """Give a delegation as JSON, from one side of it."""
+    return {
+        "id": row.id,
+        "side": "principal" if row.principal_hmac == own else "agent",
+        "matters": list(row.matters),
+        "until": row.until,
+        "created_at": rfc3339(instant(row.created_at)),
+        "revoked_at": None if row.revoked_at is None else rfc3339(instant(row.revoked_at)),
+    }

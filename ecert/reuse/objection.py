@@ -1,0 +1,154 @@
+"""Objections 异议: a department or a holder says what is wrong with a certificate; its issuer answers.
+
+The answer is a correction 纠错, which is a change and so the next version, or a reason why not.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+from typing import Any
+
+from ecert._encoding import instant, rfc3339
+from ecert.audit import AuditEntry, named
+from ecert.errors import InputError, NotFound, Refused
+from ecert.id_token import SignedIn
+from ecert.model import Actor, is_line
+from ecert.reuse.desk import ReuseDesk
+from ecert.store import ObjectionRow, Reading, Transaction
+from ecert.store import dossiers as stored
+
+MAX_WORDS = 1000
+NO_OBJECTION = "there is no such objection, or it is not yours to answer"
+
+
+class ObjectionState(StrEnum):
+    """How an objection stands."""
+
+    OPEN = "open"  # 待处理
+    CORRECTED = "corrected"  # 已更正
+    REJECTED = "rejected"  # 不予更正
+
+
+@dataclass(frozen=True, slots=True)
+class Complaint:
+    """What is said to be wrong: with which field, and what about it."""
+
+    certificate: str
+    field: str
+    words: str
+
+
+def objection_json(row: ObjectionRow) -> dict[str, Any]:
+    """Give an objection as both sides see it; a holder who objects is not named."""
+    return {
+        "id": row.id,
+        "certificate": row.certificate,
+        "issuer": row.issuer,
+        "raised_by": {"agency": row.agency} if row.agency else {"holder": True},
+        "field": row.field,
+        "words": row.words,
+        "state": row.state,
+        "answer": row.answer,
+        "successor": row.successor,
+        "created_at": rfc3339(instant(row.created_at)),
+        "answered_at": None if row.answered_at is None else rfc3339(instant(row.answered_at)),
+    }
+
+
+def raise_objection(
+    desk: ReuseDesk, complaint: Complaint, by: Actor, *, holder: SignedIn | None = None
+) -> ObjectionRow:
+    """Report an error in a certificate that one holds, or was given.
+
+    Raises: NotFound for any other certificate, InputError.
+    """
+    own = None if holder is None else desk.holder_hmac(holder.code)
+    if not is_line(complaint.field, 128) or not is_line(complaint.words, MAX_WORDS):
+        raise InputError(f"field and words are one line each, words at most {MAX_WORDS} characters")
+
+    def work(tx: Transaction, now: datetime) -> ObjectionRow:
+        issuer = _issuer(tx, complaint.certificate, by, own)
+        row = ObjectionRow(
+            id=desk.new_id(now),
+            certificate=complaint.certificate,
+            issuer=issuer,
+            agency=None if own is not None else by.agency,
+            client=None if own is not None else by.client,
+            holder_hmac=own,
+            field=complaint.field,
+            words=complaint.words,
+            state=ObjectionState.OPEN,
+            answer=None,
+            successor=None,
+            created_at=int(now.timestamp()),
+            answered_at=None,
+        )
+        stored.add_objection(tx, row)
+        return row
+
+    entry = AuditEntry("objection", by, certificate=named(complaint.certificate))
+    return desk.act(entry, work, lambda row: {"objection": row.id, "field": row.field})
+
+
+def _issuer(reading: Reading, certificate: str, by: Actor, holder: bytes | None) -> str:
+    record = reading.record(certificate) if len(certificate) <= 128 else None
+    if record is None:
+        raise NotFound("there is no such certificate")
+    if holder is not None:
+        may = holder in stored.holders_of(reading, record.id)
+    else:
+        may = by.scopes is None or record.issuer == by.agency
+        may = may or stored.was_given(reading, by.client or "", record.id)
+    if not may:
+        raise NotFound("there is no such certificate")
+    return record.issuer
+
+
+def answer_objection(
+    desk: ReuseDesk,
+    objection_id: str,
+    by: Actor,
+    *,
+    answer: str,
+    correct: Callable[[str], str] | None,
+) -> ObjectionRow:
+    """Answer an objection to one's own certificate: correct it, or say why not.
+
+    ``correct`` issues the next version of a certificate and gives its identifier. It runs first, in
+    its own transaction: whoever is first to answer is the one who answers.
+    Raises: NotFound, Refused when it was answered already, InputError, and what ``correct`` raises.
+    """
+    if not is_line(answer, MAX_WORDS):
+        raise InputError(f"an answer is one line of at most {MAX_WORDS} characters")
+    entry = AuditEntry("objection.answer", by)
+    row = desk.act(entry, lambda tx, _now: _open(tx, objection_id, by))
+    successor = None if correct is None else correct(row.certificate)
+    state = ObjectionState.REJECTED if correct is None else ObjectionState.CORRECTED
+
+    def work(tx: Transaction, now: datetime) -> ObjectionRow:
+        _open(tx, objection_id, by)
+        answered = {
+            "state": state.value,
+            "answer": answer,
+            "successor": successor,
+            "answered_at": int(now.timestamp()),
+        }
+        stored.put_objection(tx, objection_id, **answered)
+        found = stored.lock_objection(tx, objection_id)
+        assert found is not None  # noqa: S101 - it was just locked
+        return found
+
+    told = {"objection": row.id, "state": state.value}
+    return desk.act(AuditEntry("objection.answer", by, details=told), work)
+
+
+def _open(tx: Transaction, objection_id: str, by: Actor) -> ObjectionRow:
+    row = stored.lock_objection(tx, objection_id) if len(objection_id) <= 26 else None
+    if row is None or (by.scopes is not None and row.issuer != by.agency):
+        raise NotFound(NO_OBJECTION)
+    if row.state != ObjectionState.OPEN:
+        raise Refused("this objection was answered already")
+    return row

@@ -1,0 +1,163 @@
+"""Sharing rules 共享规则: which agency may have certificates of which type, for which matter.
+
+Without a rule nothing is shared, unless the holder authorises it. The nearest rule decides: one for
+the very matter before one for all, one for the agency itself before one for an agency above it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date
+from enum import StrEnum
+
+from ecert.errors import FieldNotAllowed, NotFound
+from ecert.model import Agency
+from ecert.reuse.matter import Material, Matter, Option
+from ecert.store import GrantRow, RuleRow
+
+
+class Mode(StrEnum):
+    """How a type is shared with an agency."""
+
+    UNCONDITIONAL = "unconditional"  # 无条件共享
+    CONDITIONAL = "conditional"  # 有条件共享: only with the holder's authorisation
+    NOT_SHARED = "not_shared"  # 不予共享, whatever the holder says
+
+
+@dataclass(frozen=True, slots=True)
+class Permission:
+    """That certificates of one type may be used for one material: which fields, on what strength.
+
+    With a ``grant`` only certificates of the holder who gave it count.
+    """
+
+    fields: tuple[str, ...]
+    rule: RuleRow | None
+    grant: str | None
+
+    def to_json(self) -> dict[str, str]:
+        """Give the basis as statements and the trail cite it."""
+        cited: dict[str, str] = {}
+        if self.rule is not None:
+            cited |= {"rule": self.rule.id, "legal_basis": self.rule.legal_basis}
+        if self.grant is not None:
+            cited["grant"] = self.grant
+        return cited
+
+
+NO_MATTER = "there is no such matter, or nothing of it is yours to ask"
+Permissions = Mapping[tuple[str, str], Permission]  # (material, type) → permission
+
+
+def lineage(agencies: Iterable[Agency], code: str) -> list[str]:
+    """Name an agency and those above it, nearest first: what they may, it may."""
+    parents = {one.code: one.parent for one in agencies}
+    found: list[str] = []
+    at: str | None = code if code in parents else None
+    while at is not None and at not in found:
+        found.append(at)
+        at = parents.get(at)
+    return found
+
+
+def below(agencies: Sequence[Agency], code: str) -> frozenset[str]:
+    """Name an agency and all those below it."""
+    return frozenset(one.code for one in agencies if code in lineage(agencies, one.code))
+
+
+def nearest_rule(
+    rules: Iterable[RuleRow], slug: str, matter: str, line: Sequence[str], today: date
+) -> RuleRow | None:
+    """Find the rule that decides for a type: of two equally near, the stricter, then the newer."""
+    day = today.isoformat()
+    fitting = [
+        one
+        for one in rules
+        if one.slug == slug
+        and one.agency in line
+        and one.matter in {None, matter}
+        and (one.valid_from or day) <= day <= (one.valid_to or day)
+    ]
+    strictness = [Mode.UNCONDITIONAL, Mode.CONDITIONAL, Mode.NOT_SHARED]
+    return max(
+        fitting,
+        default=None,
+        key=lambda one: (
+            one.matter is not None,
+            -line.index(one.agency),
+            strictness.index(Mode(one.mode)),
+            one.created_at,
+            one.id,
+        ),
+    )
+
+
+Asked = Mapping[str, Sequence[str]]  # material → the fields of it that are asked for
+
+
+@dataclass(frozen=True, slots=True)
+class Access:
+    """What bears on who may have what: rules, the line of agencies, a grant, and the day."""
+
+    rules: Sequence[RuleRow]
+    line: Sequence[str]
+    grant: GrantRow | None
+    today: date
+
+
+def permit(matter: Matter, access: Access, asked: Asked | None = None) -> Permissions:
+    """Say for which materials and types certificates may be used at all; nothing is looked up yet.
+
+    Raises: NotFound where nothing of the matter may be had; FieldNotAllowed for a field that the
+    matter does not need, or that the rule or the grant leaves out.
+    """
+    check_asked(matter, asked)
+    found = {
+        (material.code, option.slug): permission
+        for material in matter.materials
+        for option in material.options
+        if (permission := _permission(matter, material, option, access, asked))
+    }
+    if not found:
+        raise NotFound(NO_MATTER)
+    return found
+
+
+def check_asked(matter: Matter, asked: Asked | None) -> None:
+    """Refuse what the matter does not need. Raises: FieldNotAllowed."""
+    for code, fields in (asked or {}).items():
+        material = matter.material(code)
+        if material is None:
+            raise FieldNotAllowed(f"the matter has no material {code[:80]}")
+        needed = {name for option in material.options for name in option.fields}
+        if beyond := sorted(set(fields) - needed):
+            raise FieldNotAllowed(f"{code}: the matter does not need {', '.join(beyond)[:200]}")
+
+
+def _permission(
+    matter: Matter, material: Material, option: Option, access: Access, asked: Asked | None
+) -> Permission | None:
+    rule = nearest_rule(access.rules, option.slug, matter.code, access.line, access.today)
+    if rule is not None and rule.mode == Mode.NOT_SHARED:
+        return None
+    wanted = _wanted(material, option, asked)
+    if rule is not None:
+        _check_fields(material, wanted, rule.fields or option.fields)
+        if rule.mode == Mode.UNCONDITIONAL:
+            return Permission(wanted, rule, None)
+    if access.grant is None or material.code not in access.grant.fields:
+        return None
+    _check_fields(material, wanted, access.grant.fields[material.code])
+    return Permission(wanted, rule, access.grant.id)
+
+
+def _wanted(material: Material, option: Option, asked: Asked | None) -> tuple[str, ...]:
+    if asked is None or material.code not in asked:
+        return option.fields
+    return tuple(name for name in option.fields if name in asked[material.code])
+
+
+def _check_fields(material: Material, wanted: Sequence[str], allowed: Sequence[str]) -> None:
+    if beyond := sorted(set(wanted) - set(allowed)):
+        raise FieldNotAllowed(f"{material.code}: not allowed: {', '.join(beyond)[:200]}")

@@ -1,0 +1,197 @@
+"""Clients 接入系统 in the store: their keys, what bounds them, and where they are told of changes."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import orjson
+from sqlalchemy import Row, insert, select, update
+
+from ecert.store import tables as t
+from ecert.store.reading import Reading
+from ecert.store.writing import Transaction
+
+
+@dataclass(frozen=True, slots=True)
+class ClientRow:
+    """A department's system that calls over HTTP.
+
+    ``keys`` are its public keys (JWK) by thumbprint, retired ones left out; ``addresses`` the
+    networks it may call from, empty for any; ``daily_quota`` certificates a day, None for no quota.
+    """
+
+    id: str
+    name: str
+    agency: str
+    scopes: frozenset[str]
+    keys: Mapping[str, Mapping[str, Any]]
+    state: str = "active"
+    addresses: tuple[str, ...] = ()
+    daily_quota: int | None = None
+
+    def to_json(self) -> dict[str, Any]:
+        """Give what people see of a client."""
+        return {
+            "id": self.id,
+            "name": self.name,
+            "agency": self.agency,
+            "scopes": sorted(self.scopes),
+            "keys": sorted(self.keys),
+            "addresses": list(self.addresses),
+            "daily_quota": self.daily_quota,
+            "state": self.state,
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class WebhookRow:
+    """Where a client is told of changes; ``cursor`` is the last log index it was told of."""
+
+    client: str
+    url: str
+    cursor: int
+    failures: int
+    next_at: int
+    last_result: str | None
+
+    def to_json(self) -> dict[str, Any]:
+        """Give what people see of a webhook."""
+        return {
+            "client": self.client,
+            "url": self.url,
+            "cursor": str(self.cursor),
+            "failures": self.failures,
+            "last_result": self.last_result,
+        }
+
+
+def clients(reading: Reading) -> list[ClientRow]:
+    """List all clients, oldest first."""
+    query = select(t.clients).order_by(t.clients.c.created_at, t.clients.c.id)
+    return _clients(reading, reading.connection.execute(query).all())
+
+
+def client(reading: Reading, client_id: str) -> ClientRow | None:
+    """Find a client."""
+    query = select(t.clients).where(t.clients.c.id == client_id)
+    found = _clients(reading, reading.connection.execute(query).all())
+    return found[0] if found else None
+
+
+def _clients(reading: Reading, rows: Sequence[Row[Any]]) -> list[ClientRow]:
+    c = t.client_keys.c
+    query = select(c.client, c.kid, c.jwk).where(
+        c.client.in_([row.id for row in rows]), c.retired_at.is_(None)
+    )
+    keys: dict[str, dict[str, Any]] = {row.id: {} for row in rows}
+    for found in reading.connection.execute(query.order_by(c.created_at, c.kid)):
+        keys[found.client][found.kid] = orjson.loads(found.jwk)
+    return [
+        ClientRow(
+            id=row.id,
+            name=row.name,
+            agency=row.agency,
+            scopes=frozenset(row.scopes.split()),
+            keys=keys[row.id],
+            state=row.state,
+            addresses=tuple(row.addresses.split()),
+            daily_quota=row.daily_quota,
+        )
+        for row in rows
+    ]
+
+
+def add_client(tx: Transaction, row: ClientRow, at: int) -> None:
+    """Register a client with its keys."""
+    values = {"id": row.id, "name": row.name, "agency": row.agency, "created_at": at}
+    tx.connection.execute(insert(t.clients).values(**values, **_changeable(row)))
+    for kid, jwk in row.keys.items():
+        add_key(tx, row.id, kid, jwk, at)
+
+
+def put_client(tx: Transaction, row: ClientRow) -> None:
+    """Change what bounds a client: scopes, addresses, quota, state."""
+    tx.connection.execute(
+        update(t.clients).where(t.clients.c.id == row.id).values(**_changeable(row))
+    )
+
+
+def _changeable(row: ClientRow) -> dict[str, Any]:
+    return {
+        "scopes": " ".join(sorted(row.scopes)),
+        "addresses": " ".join(row.addresses),
+        "daily_quota": row.daily_quota,
+        "state": row.state,
+    }
+
+
+def has_key(reading: Reading, kid: str) -> bool:
+    """Tell whether any client has, or ever had, this key."""
+    query = select(t.client_keys.c.kid).where(t.client_keys.c.kid == kid)
+    return reading.connection.execute(query).first() is not None
+
+
+def add_key(tx: Transaction, client_id: str, kid: str, jwk: Mapping[str, Any], at: int) -> None:
+    """Give a client one more key."""
+    values = {"client": client_id, "kid": kid, "jwk": orjson.dumps(dict(jwk)), "created_at": at}
+    tx.connection.execute(insert(t.client_keys).values(**values))
+
+
+def retire_key(tx: Transaction, client_id: str, kid: str, at: int) -> None:
+    """Take one of its keys from a client."""
+    c = t.client_keys.c
+    where = update(t.client_keys).where(c.client == client_id, c.kid == kid)
+    tx.connection.execute(where.values(retired_at=at))
+
+
+def put_requires_dpop(tx: Transaction, agency: str, *, requires: bool) -> None:
+    """Say whether an agency's clients must prove possession of a key with each call."""
+    where = update(t.agencies).where(t.agencies.c.code == agency)
+    tx.connection.execute(where.values(requires_dpop=requires))
+
+
+# -- webhooks ----------------------------------------------------------------------------------------
+
+
+def webhooks(reading: Reading, due_at: int | None = None) -> list[WebhookRow]:
+    """List the webhooks; with a moment, those that may be tried by then."""
+    query = select(t.webhooks).order_by(t.webhooks.c.client)
+    if due_at is not None:
+        query = query.where(t.webhooks.c.next_at <= due_at)
+    return [WebhookRow(*row) for row in reading.connection.execute(query)]
+
+
+def put_webhook(tx: Transaction, client_id: str, url: str | None, cursor: int) -> None:
+    """Set up a client's webhook, or remove it; it is told of what happens after ``cursor``."""
+    c = t.webhooks.c
+    tx.connection.execute(t.webhooks.delete().where(c.client == client_id))
+    if url is not None:
+        values = {"client": client_id, "url": url, "cursor": cursor, "failures": 0, "next_at": 0}
+        tx.connection.execute(insert(t.webhooks).values(**values))
+
+
+def lease_webhook(tx: Transaction, row: WebhookRow, until: int) -> bool:
+    """Take a webhook for one attempt; False when another node was first."""
+    c = t.webhooks.c
+    query = select(c.next_at).where(c.client == row.client).with_for_update()
+    found = tx.connection.execute(query).scalar_one_or_none()
+    if found != row.next_at:
+        return False
+    tx.connection.execute(update(t.webhooks).where(c.client == row.client).values(next_at=until))
+    return True
+
+
+def settle_webhook(tx: Transaction, row: WebhookRow) -> None:
+    """Note how an attempt ended; one for an address that was changed meanwhile counts no more."""
+    c = t.webhooks.c
+    where = update(t.webhooks).where(c.client == row.client, c.url == row.url)
+    tx.connection.execute(
+        where.values(
+            cursor=row.cursor,
+            failures=row.failures,
+            next_at=row.next_at,
+            last_result=row.last_result,
+        )
+    )
