@@ -18,10 +18,22 @@ from ecert.config import VERIFY_PER_MINUTE
 from ecert.errors import EcertError, ForkGuard
 from ecert.ids import ROOT
 from ecert.registry import Registry
-from ecert_api import pages, problems
+from ecert.reuse.matter import MAX_MATTER_BYTES
+from ecert_api import pages, problems, webhooks
 from ecert_api.deps import Service
 from ecert_api.documents import describe
-from ecert_api.routes import certificates, health, log, oauth, public
+from ecert_api.routes import (
+    administration,
+    certificates,
+    changes,
+    grants,
+    health,
+    log,
+    matters,
+    oauth,
+    public,
+    supervision,
+)
 from ecert_api.strict import BoundedBodies, HeadAsGet
 
 PUBLISH_SECONDS = 1.0
@@ -29,6 +41,7 @@ _LOG = logging.getLogger("ecert")
 _DESCRIPTION = """An electronic licence and certificate registry 电子证照库.
 
 Departments call `/v1` with a bearer token from `/oauth/token`; everything else is public.
+Holders call `/v1/me` with an ID token of an identity provider that the registry believes.
 Every read of a certificate states purpose, matter and operator, and is in the audit trail before
 the answer leaves. Errors are problem documents (RFC 9457) with a stable `code`.
 """
@@ -68,6 +81,12 @@ def create_app(registry: Registry, *, verify_per_minute: int = VERIFY_PER_MINUTE
         certificates.finding,
         certificates.plain,  # the busiest early
         certificates.router,
+        matters.router,
+        grants.me,
+        grants.router,
+        changes.router,
+        administration.router,
+        supervision.router,
         oauth.router,
         public.router,
         log.router,
@@ -81,22 +100,26 @@ def create_app(registry: Registry, *, verify_per_minute: int = VERIFY_PER_MINUTE
     )
     app.openapi = lambda: describe(app)  # type: ignore[method-assign]  # FastAPI's documented way
     app.add_middleware(HeadAsGet)
-    app.add_middleware(BoundedBodies, larger={"/verify": public.MAX_VERIFY_BYTES})
+    larger = {"/verify": public.MAX_VERIFY_BYTES, "/v1/matters": MAX_MATTER_BYTES}
+    app.add_middleware(BoundedBodies, larger=larger)
     return app
 
 
 @asynccontextmanager
 async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
-    """Publish checkpoints while the service runs, and once more at the end."""
+    """Publish checkpoints and tell of changes while the service runs; publish once more at the end."""
     service: Service = app.state.service
     gc.collect()
     gc.freeze()  # what is there now stays: collecting it again and again costs the slowest answers
     gc.set_threshold(50_000, 20, 100)
-    publishing = asyncio.create_task(_publish_for_ever(service))
+    background = [
+        asyncio.create_task(_publish_for_ever(service)),
+        asyncio.create_task(webhooks.deliver_for_ever(service.registry)),
+    ]
     yield
-    publishing.cancel()
-    with contextlib.suppress(asyncio.CancelledError):
-        await publishing
+    for task in background:
+        task.cancel()
+    await asyncio.gather(*background, return_exceptions=True)
     with contextlib.suppress(EcertError):
         await service.publish()
     service.writer.shutdown()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
+import hmac
 import os
 import re
 from collections.abc import Callable, Iterator, Sequence
@@ -18,19 +19,29 @@ from fastapi import Depends, Request
 from starlette.exceptions import HTTPException
 
 from ecert.audit import AuditEntry
-from ecert.errors import EcertError, Forbidden, InputError, NotFound
+from ecert.errors import (
+    AddressNotAllowed,
+    EcertError,
+    Forbidden,
+    IdTokenRefused,
+    InputError,
+    NotFound,
+)
+from ecert.id_token import SignedIn
 from ecert.issuance import Idempotency, Issued
 from ecert.model import Actor, Record, is_line
 from ecert.registry import IssueRequest, Registry
+from ecert.registry.clients import is_allowed_from
 from ecert.verification import Report, Verifier
-from ecert_api.auth import Caller, Tokens
+from ecert_api.auth import Caller, ProofError, TokenExpired, Tokens, check_proof
 from ecert_api.batches import Batch
 from ecert_api.limits import RateLimit
-from ecert_api.problems import unauthorised
+from ecert_api.problems import Unauthorised, unauthorised
 
 MAX_TEXT = 200
 MAX_BATCH = 128
 MAX_CHECKING = 16  # verifications at once: each may hold a body of 32 MB
+_CALLER = "ecert.caller"
 T = TypeVar("T")
 _PERCENT_ENCODED = re.compile(  # what a query may hold, RFC 3986 §3.4
     r"([A-Za-z0-9_.~!$&'()*+,;=:@/?-]|%[0-9A-Fa-f]{2})+", re.ASCII
@@ -50,7 +61,7 @@ class Service:
         self.issues: Batch[IssueRequest, Issued | EcertError] = Batch(
             registry.issue_many, self.writer, most=MAX_BATCH
         )
-        self.audit: Batch[AuditEntry, None] = Batch(
+        self.audit: Batch[AuditEntry, EcertError | None] = Batch(
             self._write_audit, self.writer, most=256, is_direct=self._may_write_at_once
         )
         self._writing = 0
@@ -63,9 +74,18 @@ class Service:
         """Tell whether the event loop may commit itself: never while the writer holds the lock."""
         return self._is_local and not self._writing and not self.issues.is_running
 
-    def _write_audit(self, entries: Sequence[AuditEntry]) -> list[None]:
-        self.registry.write_audit(entries)
-        return [None] * len(entries)
+    def _write_audit(self, entries: Sequence[AuditEntry]) -> list[EcertError | None]:
+        return self.registry.write_reads(entries)
+
+    async def record(self, entries: Sequence[AuditEntry]) -> None:
+        """Make audit rows durable before anything leaves. Raises: QuotaExceeded."""
+        if len(entries) == 1:
+            results = [await self.audit.put(entries[0])]
+        else:
+            results = await asyncio.gather(*(self.audit.put(one) for one in entries))
+        for result in results:
+            if result is not None:
+                raise result
 
     async def read(self, work: Callable[..., T], *arguments: Any) -> T:
         """Run a read: at once on SQLite, where a thread costs more than the query."""
@@ -93,7 +113,7 @@ class Service:
     async def look_up(self, identifier: str, by: Actor, action: str) -> Record:
         """Find a certificate; its audit row is durable before this returns. Raises: NotFound."""
         record, entry = await self.read(self.registry.look_up, identifier, by, action)
-        await self.audit.put(entry)
+        await self.record([entry])
         if record is None:
             raise NotFound("there is no such certificate")
         return record
@@ -140,15 +160,76 @@ def service_of(request: Request) -> Service:
     return service
 
 
-def caller_of(request: Request) -> Caller:
-    """Find who calls, by the bearer token. Raises: 401."""
+async def caller_of(request: Request) -> Caller:
+    """Find who calls, by the access token; looked at once a request, for a proof serves once.
+
+    Raises: 401, AddressNotAllowed.
+    """
+    found: Caller | None = request.scope.get(_CALLER)
+    if found is None:
+        found = request.scope[_CALLER] = await _authenticated(request)
+    return found
+
+
+async def _authenticated(request: Request) -> Caller:
     scheme, _, token = _header(request, b"authorization").partition(" ")
-    if scheme.lower() != "bearer" or not token:
-        raise unauthorised("a bearer token is required")
-    caller = service_of(request).tokens.check(token.strip())
+    kind, token = scheme.lower(), token.strip()
+    if kind not in {"bearer", "dpop"} or not token:
+        raise unauthorised("an access token is required")
+    service = service_of(request)
+    try:
+        caller = service.tokens.check(token)
+    except TokenExpired:
+        raise unauthorised("the token has expired", "token_expired") from None
     if caller is None:
         raise unauthorised("the token is not valid, or no longer")
+    desk = service.registry.client_desk
+    row = desk.find(caller.client)
+    if row is None or row.state != "active":
+        raise unauthorised("the client is no longer active")
+    if row.addresses and not is_allowed_from(row, request.client.host if request.client else ""):
+        raise AddressNotAllowed("the client may not call from this address")
+    if kind == "dpop" or caller.jkt is not None or desk.requires_dpop(caller.agency):
+        await _check_possession(request, caller, kind, token)
     return caller
+
+
+async def _check_possession(request: Request, caller: Caller, kind: str, token: str) -> None:
+    """Demand proof of the key that a token is bound to (RFC 9449 §7.1). Raises: 401."""
+    challenge = 'DPoP algs="ES256 EdDSA"'
+    if caller.jkt is None or kind != "dpop":
+        detail = "this token is sent as DPoP, with a proof, or has to be bound to a key first"
+        raise Unauthorised(detail, "dpop_required", challenge)
+    try:
+        jkt = await _proved_key(request, token)
+    except ProofError as error:
+        challenge += ', error="invalid_dpop_proof"'
+        raise Unauthorised(str(error), error.code, challenge) from error
+    if not hmac.compare_digest(jkt, caller.jkt):
+        detail = "the DPoP proof is by another key than the token's"
+        raise Unauthorised(detail, "invalid_dpop_proof", challenge)
+
+
+async def _proved_key(request: Request, token: str) -> str:
+    """Check the one DPoP proof of a call; give its key's thumbprint. Raises: ProofError."""
+    proofs = [value for name, value in request.scope["headers"] if name == b"dpop"]
+    if len(proofs) != 1:
+        raise ProofError("exactly one DPoP proof belongs to a call")
+    service = service_of(request)
+    proof, address = str(proofs[0], "latin-1"), f"{service.registry.base}{request.url.path}"
+    return await service.write(check_proof, service.registry, proof, request.method, address, token)
+
+
+async def holder_of(request: Request) -> SignedIn:
+    """Find which holder calls, by an ID token of a provider that is believed. Raises: 401."""
+    scheme, _, token = _header(request, b"authorization").partition(" ")
+    if scheme.lower() != "bearer" or not token.strip():
+        raise unauthorised("the holder's ID token is required")
+    service = service_of(request)
+    try:
+        return await service.read(service.registry.reuse.sign_in, token.strip())
+    except IdTokenRefused as error:
+        raise unauthorised(error.message, error.code) from error
 
 
 def require(caller: Caller, *scopes: str) -> None:
@@ -206,9 +287,9 @@ def _ground(name: str, encoded: str) -> str:
         raise InputError(f"{name} is not percent-encoded UTF-8") from error
 
 
-def reading_actor(request: Request) -> Actor:
+async def reading_actor(request: Request) -> Actor:
     """Find who reads and on what grounds. Raises: 401, Forbidden, InputError."""
-    caller = caller_of(request)
+    caller = await caller_of(request)
     require_reading(caller)
     purpose, matter, operator = grounds_of(request)
     return caller.actor(operator=operator, purpose=purpose, matter=matter)
@@ -221,7 +302,7 @@ async def idempotency_of(request: Request) -> Idempotency:
         raise InputError("an Idempotency-Key of 1 to 255 characters is required")
     body = await request.body()
     return Idempotency(
-        client=caller_of(request).client,
+        client=(await caller_of(request)).client,
         route="POST /v1/certificates",
         key_digest=hashlib.sha256(key.encode()).digest(),
         body_digest=hashlib.sha256(body).digest(),
@@ -238,3 +319,4 @@ async def require_json(request: Request) -> None:
 ServiceDep = Annotated[Service, Depends(service_of)]
 CallerDep = Annotated[Caller, Depends(caller_of)]
 ReaderDep = Annotated[Actor, Depends(reading_actor)]
+HolderDep = Annotated[SignedIn, Depends(holder_of)]

@@ -23,7 +23,7 @@ _TITLES = {
     413: "Too large.",
     415: "Another media type is needed.",
     422: "It does not fit its type, or the Idempotency-Key was used with another body.",
-    429: "Too many requests from this address: wait as long as Retry-After says.",
+    429: "Too many requests, or the quota of this day is used up: wait as long as Retry-After says.",
     503: "Not published yet, or the database is busy: ask again.",
 }
 

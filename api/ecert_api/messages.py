@@ -217,6 +217,6 @@ class TokenShape(BaseModel):
     """An access token (RFC 6749 §5.1)."""
 
     access_token: str
-    token_type: Literal["Bearer"]
+    token_type: Literal["Bearer", "DPoP"]
     expires_in: int
     scope: str

@@ -101,6 +101,8 @@ def of_error(error: EcertError) -> Response:
     kind = next(one for one in type(error).__mro__ if one in PROBLEMS)
     status, title = PROBLEMS[kind]
     headers = {"Retry-After": _RETRY_SECONDS} if status == 503 else None
+    if isinstance(error, errors.QuotaExceeded):
+        headers = {"Retry-After": "3600"}
     return problem(status, error.code, title, error.message, faults=error.errors, headers=headers)
 
 
@@ -112,9 +114,17 @@ def below(error: EcertError, member: str) -> EcertError:
     return error
 
 
-def unauthorised(detail: str) -> HTTPException:
+class Unauthorised(HTTPException):
+    """The refusal of a call without a good token, or without the proof that belongs to it."""
+
+    def __init__(self, detail: str, code: str = "unauthorised", challenge: str = "Bearer") -> None:
+        super().__init__(401, detail, {"WWW-Authenticate": challenge})
+        self.code = code
+
+
+def unauthorised(detail: str, code: str = "unauthorised") -> HTTPException:
     """Make the refusal of a call without a good token."""
-    return HTTPException(401, detail, {"WWW-Authenticate": "Bearer"})
+    return Unauthorised(detail, code)
 
 
 async def _on_error(_request: Request, error: Exception) -> Response:
@@ -127,6 +137,8 @@ async def _on_http(_request: Request, error: Exception) -> Response:
     if isinstance(error.__cause__, EcertError):  # the strict JSON reader, through FastAPI
         return of_error(error.__cause__)
     code = _STATUS_CODES.get(error.status_code, "refused")
+    if isinstance(error, Unauthorised):
+        code = error.code
     headers = dict(error.headers or {})
     title = code.replace("_", " ").capitalize()
     return problem(error.status_code, code, title, str(error.detail), headers=headers)

@@ -2,13 +2,16 @@
 
 from ecert.cli import (
     certificates,
+    clients,
     documents,
     importing,
     keys,
     logs,
+    matters,
     operations,
     service,
     setup,
+    sharing,
     verifying,
 )
 from ecert.cli._console import app, main
@@ -16,13 +19,16 @@ from ecert.cli._console import app, main
 __all__ = [
     "app",
     "certificates",
+    "clients",
     "documents",
     "importing",
     "keys",
     "logs",
     "main",
+    "matters",
     "operations",
     "service",
     "setup",
+    "sharing",
     "verifying",
 ]

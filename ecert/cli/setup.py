@@ -1,4 +1,4 @@
-"""Setting a registry up: init, agencies, types, clients."""
+"""Setting a registry up: init, agencies, types."""
 
 from __future__ import annotations
 
@@ -9,7 +9,6 @@ from typing import Annotated, Any
 
 import typer
 
-from ecert._encoding import parse_json
 from ecert.catalogue import (
     Catalogue,
     CertificateType,
@@ -25,22 +24,19 @@ from ecert.cli._console import (
     chosen,
     opened,
     print_json,
-    read_input,
     show,
     words,
 )
 from ecert.config import Plan, init_registry, is_base_url, is_plain_secret
-from ecert.errors import FileError, TypeFolderError
+from ecert.errors import TypeFolderError
 from ecert.model import DEFAULT_ZONE, Agency
 from ecert.registry import Registry
 from ecert.testing import temporary_registry
 
 agency_app = typer.Typer(help="Agencies 机构: departments that issue or use certificates.")
 type_app = typer.Typer(help="Certificate types 证照类型.")
-client_app = typer.Typer(help="Clients 接入系统: departments' systems that call over HTTP.")
 app.add_typer(agency_app, name="agency")
 app.add_typer(type_app, name="type")
-app.add_typer(client_app, name="client")
 
 
 @app.command()
@@ -133,7 +129,37 @@ def agency_list(as_json: Json = False) -> None:
     with opened() as registry:
         agencies = registry.agencies()
     items = {"items": [one.to_json() for one in agencies], "next": None}
-    show(items, as_json, [f"{one.code}  {one.name}" for one in agencies])
+    show(items, as_json, _tree(agencies))
+
+
+def _tree(agencies: list[Agency]) -> Iterator[str]:
+    """List agencies below the ones above them."""
+    for one in agencies:
+        if one.parent is None:
+            yield from _branch(one, agencies, 0)
+
+
+def _branch(agency: Agency, agencies: list[Agency], depth: int) -> Iterator[str]:
+    yield f"{'  ' * depth}{agency.code}  {agency.name}"
+    for one in agencies:
+        if one.parent == agency.code:
+            yield from _branch(one, agencies, depth + 1)
+
+
+@agency_app.command("dpop")
+def agency_dpop(
+    code: Annotated[str, typer.Argument(help="The agency's credit code.")],
+    require: Annotated[bool, typer.Option(help="Whether it is demanded.")] = True,
+    as_json: Json = False,
+) -> None:
+    """Demand that the calls of an agency's systems, and of those below it, are bound to a key (DPoP).
+
+    Example: `ecert agency dpop 11440114MA00000928 --require`
+    """
+    with opened() as registry:
+        registry.client_desk.require_dpop(code, requires=require, by=actor())
+    words_ = "required" if require else "not required"
+    show({"agency": code, "requires_dpop": require}, as_json, [f"{code}  DPoP {words_}"])
 
 
 @type_app.command("list")
@@ -241,40 +267,3 @@ def _specimen(kind: CertificateType) -> bytes:
         if missing := missing_on(made, issued.record):
             raise TypeFolderError(f"face.typ: the page does not show {', '.join(missing)}")
         return made
-
-
-@client_app.command("add")
-def client_add(
-    name: Annotated[str, typer.Argument(help="What the system is called.")],
-    agency: Annotated[str, typer.Option(help="Credit code of the agency it belongs to.")],
-    scope: Annotated[list[str], typer.Option(help="A scope; may be given several times.")],
-    jwk: Annotated[str, typer.Option(help="File with its public key as a JWK, or -.")],
-    as_json: Json = False,
-) -> None:
-    """Register a department's system by its public key; prints its client identifier.
-
-    Example: `ecert client add 施工许可审批系统 --agency CODE --scope certificates:read --jwk key.json`
-    """
-    key = parse_json(read_input(jwk))
-    if not isinstance(key, dict):
-        raise FileError("the file holds no JWK")
-    with opened() as registry:
-        client = registry.add_client(name, agency=agency, scopes=scope, jwk=key, by=actor())
-    made = {"id": client.id, "name": name, "agency": agency, "scopes": sorted(client.scopes)}
-    show(made, as_json, [client.id])
-
-
-@client_app.command("list")
-def client_list(as_json: Json = False) -> None:
-    """List the registered clients.
-
-    Example: `ecert client list`
-    """
-    with opened() as registry:
-        clients = registry.clients()
-    rows = [
-        {"id": one.id, "name": one.name, "agency": one.agency, "scopes": sorted(one.scopes)}
-        for one in clients
-    ]
-    lines = [f"{row['id']}  {row['agency']}  {row['name']}" for row in rows]
-    show({"items": rows, "next": None}, as_json, lines)

@@ -70,7 +70,9 @@ class ClientDesk:
         return self._rows
 
     def find(self, client_id: str) -> ClientRow | None:
-        """Find a client by its identifier, or None."""
+        """Find a client by its identifier, or None; one that is new is looked for afresh."""
+        if client_id not in self.rows():
+            self.forget()
         return self.rows().get(client_id)
 
     def requires_dpop(self, agency: str) -> bool:
@@ -80,7 +82,7 @@ class ClientDesk:
 
     def quota(self, client_id: str) -> int | None:
         """Give how many certificates a day a client may be shown; None for no quota."""
-        row = self.find(client_id)
+        row = self.rows().get(client_id)
         return None if row is None else row.daily_quota
 
     def has_quotas(self) -> bool:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hmac
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from hashlib import sha256
 from pathlib import Path
 from typing import Any, NoReturn
@@ -55,7 +55,8 @@ from ecert.registry.reuse import Reuse
 from ecert.registry.status_desk import StatusDesk
 from ecert.reuse.checklist import Checklist
 from ecert.reuse.desk import ReuseDesk
-from ecert.reuse.fulfilment import Application, Fulfilled
+from ecert.reuse.fulfilment import Application, Fulfilled, wants_copy
+from ecert.reuse.objection import answer_objection
 from ecert.store import (
     TRAIL,
     ClientRow,
@@ -63,6 +64,7 @@ from ecert.store import (
     DocumentRow,
     Filter,
     KeyRow,
+    ObjectionRow,
     Reading,
     Store,
     Transaction,
@@ -72,6 +74,7 @@ from ecert.store import (
 from ecert.store.dossiers import SHOWN
 from ecert.verification import Report, Verifier
 
+COPY_DAYS = 30
 MAX_PAGE = 100
 MAX_REASON = 500
 MAX_NAME = 100
@@ -247,6 +250,11 @@ class Registry:
         """List the registered clients, oldest first."""
         self.client_desk.forget()
         return list(self.client_desk.rows().values())
+
+    def client(self, client_id: str) -> ClientRow | None:
+        """Find a client by its identifier as it is now, or None."""
+        self.client_desk.forget()
+        return self.client_desk.find(client_id)
 
     def use_assertion(self, client: str, jti: str, expires_at: int) -> bool:
         """Use a client assertion once; False when it was used before, on any node."""
@@ -466,7 +474,7 @@ class Registry:
         if wanted.holder_hmac is not None:
             details["holder_hmac"] = wanted.holder_hmac.hex()
         entries = [audit.AuditEntry("read", by, certificate=record.id) for record in records]
-        return Page(records, more), [audit.AuditEntry("search", by, details=details), *entries]
+        return Page(records, more), [*entries, audit.AuditEntry("search", by, details=details)]
 
     def find(self, query: Query, *, by: Actor, after: int | None = None, limit: int = 20) -> Page:
         """Find certificates by holder, project, type, number or status, oldest first."""
@@ -689,6 +697,45 @@ class Registry:
         proof = self._proof(publishes=publishes)
         receipts = {one.record.id: proof(one.record.log_index) for one in fulfilled.presented}
         return fulfilled.to_json(receipts)
+
+    def dossier_copies(self, fulfilled: Fulfilled, *, by: Actor) -> dict[str, bytes]:
+        """Make the annotated copies 加注件 that a dossier's materials want, by certificate.
+
+        A copy shows the whole face, so there is one only where a sharing rule opens all fields.
+        Raises: what ``copy`` raises.
+        """
+        agency = self.agency(by.agency)
+        last = civil_date(self.clock(), agency.time_zone) + timedelta(days=COPY_DAYS)
+        purpose = fulfilled.checklist.matter.name["zh"][:100]
+        copies: dict[str, bytes] = {}
+        for one in fulfilled.presented:
+            if not wants_copy(one.item):
+                continue
+            end = one.record.body["valid_to"]
+            until = last if end is None else min(last, date.fromisoformat(end))
+            row = self.documents.lend(one.record.id, CopyWish(agency.name, purpose, until), by)
+            copies[one.record.id] = self.copy_of(row, one.record, by=by).data
+        return copies
+
+    def answer_objection(
+        self, objection: str, *, by: Actor, answer: str, basis: Basis, draft: Any = None
+    ) -> ObjectionRow:
+        """Answer an objection 异议: with a draft by a correction, a change; without by a reason.
+
+        Raises: NotFound, Refused when it was answered already, and what ``operate`` raises.
+        """
+
+        def correct(certificate: str) -> str:
+            done = self.succeed(certificate, Operation.CHANGE, draft, basis=basis, by=by)
+            return done.record.id
+
+        return answer_objection(
+            self.reuse.desk,
+            objection,
+            by,
+            answer=answer,
+            correct=None if draft is None else correct,
+        )
 
     # -- log and audit -------------------------------------------------------------------------------
 

@@ -36,8 +36,8 @@ from ecert.receipt import SALT_BYTES
 from ecert.reuse.checklist import Checklist, Holdings, Item, draw_up
 from ecert.reuse.desk import ReuseDesk, acting_agency, line_of
 from ecert.reuse.grant import check_grant
-from ecert.reuse.matter import Matter, Owner
-from ecert.reuse.sharing import NO_MATTER, Access, Asked, Permissions, permit
+from ecert.reuse.matter import Form, Matter, Owner
+from ecert.reuse.sharing import NO_MATTER, Access, Asked, Mode, Permissions, permit
 from ecert.store import DossierRow, GrantRow, Reading, Transaction, sharing
 from ecert.store import dossiers as stored
 
@@ -282,6 +282,13 @@ def fulfil(desk: ReuseDesk, application: Application, by: Actor) -> Fulfilled:
         if row is not None:
             return Fulfilled(row, checklist, draft.presented)
     raise StoreBusy("the certificates kept changing; nothing was given, ask again")
+
+
+def wants_copy(item: Item) -> bool:
+    """Tell whether a material wants an annotated copy, and all that its face shows may be shown."""
+    rule = item.permission.rule if item.permission else None
+    is_open = rule is not None and rule.mode == Mode.UNCONDITIONAL and not rule.fields
+    return item.material.form is Form.COPY and is_open
 
 
 def _present(checklist: Checklist) -> tuple[Presented, ...]:

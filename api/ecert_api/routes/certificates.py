@@ -109,7 +109,7 @@ async def issue(
 )
 async def fetch(request: Request) -> Response:
     """Fetch a certificate as JSON, as its signed credential (SD-JWT VC), or as its signed PDF."""
-    service, by = service_of(request), reading_actor(request)
+    service, by = service_of(request), await reading_actor(request)
     kind = choose(request.headers.get("accept", ""), (JSON, CREDENTIAL, PDF))
     action = "document" if kind == PDF else "read"
     record = await service.look_up(request.path_params["identifier"], by, action)
@@ -134,10 +134,10 @@ async def search(body: SearchBody, caller: CallerDep, service: ServiceDep) -> Re
     by = _reader(body, caller)
     query = Search(body.holder_code, body.project_code, body.type, body.number, body.status)
     after = None if body.cursor is None else int(body.cursor)
-    page, entry = await service.read(
+    page, entries = await service.read(
         lambda: service.registry.search(query, by, after=after, limit=body.limit)
     )
-    await service.audit.put(entry)
+    await service.record(entries)
     cursor = None if page.after is None else str(page.after)
     return answer({"items": [record.to_json() for record in page.records], "next": cursor})
 
@@ -158,7 +158,7 @@ def _reader(body: SearchBody, caller: CallerDep) -> Actor:
 )
 async def receipt(request: Request) -> Response:
     """Give the proof that the certificate is in the log (C2SP tlog-proof); 503 until published."""
-    service, by = service_of(request), reading_actor(request)
+    service, by = service_of(request), await reading_actor(request)
     record = await service.look_up(request.path_params["identifier"], by, "receipt")
     found = await service.read(
         lambda: service.registry.receipt_at(record.log_index, publishes=False)
@@ -174,7 +174,7 @@ async def receipt(request: Request) -> Response:
 )
 async def history(request: Request) -> Response:
     """List what was done to the certificate since its issue, each a signed statement."""
-    service, by = service_of(request), reading_actor(request)
+    service, by = service_of(request), await reading_actor(request)
     record = await service.look_up(request.path_params["identifier"], by, "history")
     events = await service.read(service.registry.events, record.id)
     return answer({"items": [event.to_json() for event in events], "next": None})
@@ -191,7 +191,7 @@ async def history(request: Request) -> Response:
 )
 async def evidence(request: Request) -> Response:
     """Give everything that proves the certificate, as one ZIP that verifies offline."""
-    service, by = service_of(request), reading_actor(request)
+    service, by = service_of(request), await reading_actor(request)
     record = await service.look_up(request.path_params["identifier"], by, "evidence")
     data = await service.read(lambda: service.registry.bundle(record, publishes=False))
     return Response(data, 200, {"Cache-Control": "no-store"}, "application/zip")

@@ -36,13 +36,17 @@ _FORM_SCHEMA: dict[str, Any] = {
     openapi_extra={"requestBody": {"required": True, "content": {FORM: {"schema": _FORM_SCHEMA}}}},
 )
 async def token(request: Request, service: ServiceDep) -> Response:
-    """Give a bearer token of five minutes for a signed client assertion (RFC 7523, RFC 9068)."""
+    """Give an access token of five minutes for a signed client assertion (RFC 7523, RFC 9068).
+
+    With a `DPoP` header the token is bound to the key of that proof (RFC 9449).
+    """
     kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
     if kind != FORM:
         return problem(415, "media_type_unsupported", "Media type unsupported", f"send {FORM}")
     try:
         form = _parse_form(await request.body())
-        granted = await service.write(service.tokens.grant, form)
+        proof = request.headers.get("dpop")
+        granted = await service.write(service.tokens.grant, form, proof)
     except OAuthError as error:
         return _refusal(error)
     return Response(orjson.dumps(granted), 200, {"Cache-Control": "no-store"}, "application/json")
@@ -63,7 +67,7 @@ def _parse_form(body: bytes) -> dict[str, str]:
 
 def _refusal(error: OAuthError) -> Response:
     """Answer as a problem document that also has the members of RFC 6749 §5.2."""
-    answer = problem(error.status, error.error, "No token", error.description)
+    answer = problem(error.status, error.code, "No token", error.description)
     body = orjson.loads(answer.body)
     body |= {"error": error.error, "error_description": error.description}
     headers = {"Cache-Control": "no-store"}

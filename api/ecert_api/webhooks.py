@@ -1,0 +1,74 @@
+"""Webhooks 变动推送: clients are told of changes, signed, again and again until they have heard.
+
+Where to is set by an administrator, never by a token or a document. No redirect is followed, and
+what is told names a certificate and what became of it, nothing of what it says.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from dataclasses import replace
+from typing import Any
+
+import httpx
+
+from ecert.errors import EcertError
+from ecert.registry import Registry
+from ecert.store import WebhookRow
+
+POLL_SECONDS = 1.0
+TIMEOUT_SECONDS = 10.0
+LEASE_SECONDS = 60
+FIRST_RETRY_SECONDS = 5
+LAST_RETRY_SECONDS = 3600
+MAX_ITEMS = 100
+MEDIA_TYPE = "application/jwt"
+_LOG = logging.getLogger("ecert")
+
+
+async def deliver_for_ever(registry: Registry) -> None:
+    """Deliver what is due, and look again; what goes wrong with one never stops the others."""
+    async with httpx.AsyncClient(timeout=TIMEOUT_SECONDS, trust_env=False) as http:
+        while True:
+            try:
+                await deliver_due(registry, http)
+            except EcertError as error:
+                _LOG.warning("webhooks: %s", error.code)
+            await asyncio.sleep(POLL_SECONDS)
+
+
+async def deliver_due(registry: Registry, http: httpx.AsyncClient) -> None:
+    """Make one attempt at each webhook that is due."""
+    now = int(registry.clock().timestamp())
+    due = await asyncio.to_thread(registry.client_desk.webhooks, now)
+    await asyncio.gather(*(_deliver(registry, http, row, now) for row in due))
+
+
+async def _deliver(registry: Registry, http: httpx.AsyncClient, row: WebhookRow, now: int) -> None:
+    items = await asyncio.to_thread(
+        lambda: registry.reuse.changes(row.client, after=row.cursor, limit=MAX_ITEMS)
+    )
+    if not items or not await asyncio.to_thread(
+        registry.client_desk.lease, row, now + LEASE_SECONDS
+    ):
+        return
+    result = await _attempt(registry, http, row, items)
+    if result.startswith("2"):
+        settled = replace(row, cursor=items[-1]["index"], failures=0, next_at=0, last_result=result)
+    else:
+        wait = min(FIRST_RETRY_SECONDS * 2 ** min(row.failures, 20), LAST_RETRY_SECONDS)
+        settled = replace(row, failures=row.failures + 1, next_at=now + wait, last_result=result)
+    await asyncio.to_thread(registry.client_desk.settle, settled)
+
+
+async def _attempt(
+    registry: Registry, http: httpx.AsyncClient, row: WebhookRow, items: list[dict[str, Any]]
+) -> str:
+    """Tell a client once; give the status it answered, or what went wrong, in a word."""
+    token = await asyncio.to_thread(registry.reuse.signed_changes, row.client, items)
+    try:
+        answer = await http.post(row.url, content=token, headers={"Content-Type": MEDIA_TYPE})
+    except httpx.HTTPError as error:
+        return type(error).__name__
+    return str(answer.status_code)
