@@ -192,8 +192,9 @@ def test_every_public_key_says_whose_it_is_and_for_what(portal: Portal) -> None:
         ("agency", PLANNING.code),
         ("agency", CONSTRUCTION.code),
         ("status", None),
+        ("registry", None),
     }
-    assert {key["role"] for key in keys} == {"agency", "status"}
+    assert {key["role"] for key in keys} == {"agency", "status", "registry"}
     assert len({key["kid"] for key in keys}) == len(keys)
     for key in keys:
         assert "d" not in key

@@ -236,7 +236,8 @@ def copy_rows(source: Engine, target: Engine) -> None:
         for table in (
             older.tables[one.name] for one in metadata.sorted_tables if one.name in older.tables
         ):
-            columns = [metadata.tables[table.name].c[column.name] for column in table.columns]
+            newer = metadata.tables[table.name].c
+            columns = [newer[column.name] for column in table.columns if column.name in newer]
             writing.execute(table.delete())
             if rows := [dict(row._mapping) for row in reading.execute(select(*columns))]:
                 writing.execute(insert(table), rows)
