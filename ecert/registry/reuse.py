@@ -100,8 +100,8 @@ class Reuse:
     def graph(self, code: str, *, by: Actor, project_code: str | None = None) -> Graph:
         """Show what comes before and after a matter; for a project also how each step stands.
 
-        States are shown to the registry's own operators; over HTTP a project is not taken.
-        Raises: NotFound.
+        States are for the registry's own operators; over HTTP no project is taken. What the
+        project's holders hold beside it counts too. Raises: NotFound.
         """
         with self.desk.store.reading() as reading:
             around = self.desk.matter(reading, code)
@@ -112,7 +112,10 @@ class Reuse:
             records: list[Record] = []
             if project_code is not None:
                 slugs = {slug for one in listed for slug in one.issues}
-                records = stored.of_project(reading, project_code, slugs)
+                records = [
+                    *stored.of_project_holders(reading, project_code, slugs),
+                    *stored.of_project(reading, project_code, slugs),
+                ]
         now = self.desk.clock().timestamp()
         shown = [replace(one, status=effective_status(one.status, one.exp, now)) for one in records]
         if project_code is not None:

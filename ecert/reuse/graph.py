@@ -179,7 +179,7 @@ def to_svg(graph: Graph) -> str:
     width = 2 * _MARGIN + len(columns) * (_WIDTH + _GAP_X) - _GAP_X
     tallest = max((len(steps) for steps in columns.values()), default=1)
     height = 2 * _MARGIN + tallest * (_HEIGHT + _GAP_Y) - _GAP_Y
-    pairs = dict.fromkeys((edge.before, edge.after) for edge in graph.edges)
+    pairs = _direct(graph.edges)
     head = (
         f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width} {height}" '
         f'width="{width}" height="{height}" role="img" '
@@ -196,6 +196,27 @@ _TIP = (
     '<defs><marker id="tip" viewBox="0 0 8 8" refX="7" refY="4" markerWidth="7" markerHeight="7" '
     'orient="auto"><path d="M0,0 L8,4 L0,8 z" fill="#78909c"/></marker></defs>'
 )
+
+
+def _direct(edges: Sequence[Edge]) -> list[tuple[str, str]]:
+    """Leave out an arrow that a longer way says already: the picture shows the next step."""
+    pairs = dict.fromkeys((edge.before, edge.after) for edge in edges)
+    after: dict[str, set[str]] = {}
+    for before, then in pairs:
+        after.setdefault(before, set()).add(then)
+
+    def reaches(start: str, goal: str, seen: set[str]) -> bool:
+        for step in after.get(start, set()) - seen:
+            seen.add(step)
+            if step == goal or reaches(step, goal, seen):
+                return True
+        return False
+
+    return [
+        (before, then)
+        for before, then in pairs
+        if not any(reaches(step, then, {before}) for step in after[before] - {then})
+    ]
 
 
 def _arrow(start: tuple[int, int], end: tuple[int, int]) -> str:

@@ -22,6 +22,7 @@ th, td { text-align: left; padding: .3rem .5rem; border-bottom: 1px solid var(--
 th { font-weight: 600; font-size: .85rem; color: var(--soft); }
 td.n, th.n { text-align: right; font-variant-numeric: tabular-nums; white-space: nowrap; }
 td.bar { width: 34%; } svg { display: block; max-width: 100%; }
+.code { white-space: nowrap; }
 .light { display: inline-block; min-width: 1.8em; text-align: center; border-radius: .3rem; padding: 0 .35em; }
 .green { background: #d7f0e3; } .yellow { background: #fdecb5; } .red { background: #f8d0cc; }
 section { break-inside: avoid; }
@@ -141,13 +142,13 @@ def _bar(share: float) -> str:
 def _promises(rows: Sequence[Mapping[str, Any]]) -> str:
     head = (
         "<tr><th>部门 · agency</th><th>事项 · matter</th>"
-        '<th class="n">案件 cases</th><th class="n">已办结 decided</th>'
-        '<th class="n">正常 on time</th><th class="n">临期 near</th><th class="n">超期 late</th>'
-        '<th class="n">平均 / 承诺（天） average / promised days</th></tr>'
+        '<th class="n">案件<br>cases</th><th class="n">已办结<br>decided</th>'
+        '<th class="n">正常<br>on time</th><th class="n">临期<br>near</th><th class="n">超期<br>late</th>'
+        '<th class="n">平均 / 承诺（天）<br>average / promised days</th></tr>'
     )
     lines = [
         "<tr>"
-        f"<td>{_words(row['name'])}</td><td>{escape(row['matter'])}</td>"
+        f'<td>{_words(row["name"])}</td><td><span class="code">{escape(row["matter"])}</span></td>'
         f'<td class="n">{row["cases"]}</td><td class="n">{row["decided"]}</td>'
         + "".join(
             f'<td class="n"><span class="light {colour if row[colour] else ""}">{row[colour]}</span></td>'

@@ -77,6 +77,16 @@ def of_project(reading: Reading, project_code: str, slugs: Iterable[str]) -> lis
     return _newest(reading, [c.project_code == project_code, c.slug.in_(sorted(slugs))])
 
 
+def of_project_holders(reading: Reading, project_code: str, slugs: Iterable[str]) -> list[Record]:
+    """Give what the holders of a project's certificates hold beside the project, newest first."""
+    c, h = t.certificates.c, t.holders.c
+    of_project = select(c.id).where(c.project_code == project_code)
+    codes = select(h.code_hmac).where(h.certificate.in_(of_project))
+    theirs = select(h.certificate).where(h.code_hmac.in_(codes))
+    conditions = [c.id.in_(theirs), c.project_code.is_(None), c.slug.in_(sorted(slugs))]
+    return _newest(reading, conditions)
+
+
 def _newest(reading: Reading, conditions: Sequence[Any]) -> list[Record]:
     query = select(*_RECORD).where(*conditions)
     newest = query.order_by(t.certificates.c.log_index.desc()).limit(MAX_HOLDINGS)

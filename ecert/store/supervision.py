@@ -32,7 +32,7 @@ class CaseRow:
 
 def _day(column: Any, offset: int) -> Any:
     """Give the number of an instant's civil day, in a zone so many seconds east of Greenwich."""
-    return (column + offset).op("/")(DAY)
+    return (column + offset) // DAY
 
 
 def papers(reading: Reading, since: int, until: int, offset: int) -> list[tuple[Any, ...]]:
