@@ -4,17 +4,13 @@ from __future__ import annotations
 
 import contextlib
 import os
-import secrets
 import socket
 import tempfile
 import threading
-import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from datetime import timedelta
 from pathlib import Path
-from typing import Any
-from urllib.parse import quote
 
 import httpx
 import orjson
@@ -22,14 +18,17 @@ import uvicorn
 from rich.console import Console
 
 from ecert import qr
-from ecert._encoding import b64url, to_json
-from ecert._jws import CLIENT_ASSERTION, sign_jws
-from ecert.client import HttpStatus
+from ecert.client import HttpStatus, Problem, RegistryClient
 from ecert.config import Plan, init_registry
 from ecert.errors import NotInForce
 from ecert.keys import Trust, make_signer, parse_trust, public_jwk
 from ecert.model import DEFAULT_ZONE, Actor, Agency, Basis, Operation, Record, civil_date
 from ecert.registry import CopyWish, Registry
+from ecert.reuse.district import agencies, chain
+from ecert.reuse.fulfilment import Application
+from ecert.reuse.graph import to_svg
+from ecert.reuse.sharing import new_rule
+from ecert.reuse.supervision_page import to_html
 from ecert.verification import Report, verify
 
 PLANNING = Agency(
@@ -52,6 +51,11 @@ CHAIN = (  # type, agency, what it rests on: in the order in which they are gran
     ("completion-acceptance-filing", CONSTRUCTION, ("construction-permit",)),
 )
 WORKS = "construction-works-planning-permit"
+MATTER = "HD-ZJ-01"  # 建筑工程施工许可证核发
+_LEFT = (
+    *("home", "documents", "trust.json", "permit.png", "permit.sd-jwt", "evidence.zip"),
+    *("supervision.html", "chain.svg"),
+)
 _TIMEOUT = 10.0
 
 
@@ -94,8 +98,13 @@ def _tell(words: Console, registry: Registry, folder: Path) -> list[str]:
     documents = write_documents(registry, issued, folder, clerk)
     _say(words, registry.verify(documents[WORKS].read_bytes()))
 
-    words.rule("4 · 用证 Another department fetches over HTTP; the applicant brings no paper")
-    works = _fetch(words, registry, issued[WORKS])
+    words.rule("4 · 用证 The construction bureau asks what is held already; nobody brings paper")
+    set_up_sharing(registry, clerk)
+    construction = enrol(registry, "施工许可审批系统", CONSTRUCTION.code)
+    works = issued[WORKS]
+    _fulfil(words, construction, works)
+    with enrol(registry, "其他审批系统", REFORM.code) as other:
+        _refuse(words, other, works)
 
     words.rule("5 · 扫码 Anyone scans the code")
     trust_file, picture = folder / "trust.json", folder / "permit.png"
@@ -108,6 +117,10 @@ def _tell(words: Console, registry: Registry, folder: Path) -> list[str]:
 
     words.rule("6 · 撤销 The planning permit is withdrawn")
     _withdraw(words, registry, issued)
+    for change in construction.changes():
+        cases = ", ".join(one["case_number"] for one in change["cases"])
+        words.print(f"  the construction bureau hears: {change['status']}, used in case {cases}")
+    construction.close()
     after = scan(picture, trust)
     _say(words, after)
     _say_briefly(words, "the PDF made before", registry.verify(documents[WORKS].read_bytes()))
@@ -115,11 +128,17 @@ def _tell(words: Console, registry: Registry, folder: Path) -> list[str]:
     words.rule("7 · 看这里 Where to look")
     (folder / "permit.sd-jwt").write_text(works.credential, "utf-8")
     (folder / "evidence.zip").write_bytes(registry.evidence(works.id, by=clerk))
+    figures = registry.reuse.supervise()
+    (folder / "supervision.html").write_text(to_html(figures), "utf-8")
+    project = works.body["project_code"]
+    graph = registry.reuse.graph(MATTER, by=clerk, project_code=project)
+    (folder / "chain.svg").write_text(to_svg(graph), "utf-8")
+    words.print(f"  papers not brought 免提交材料: {figures['papers_not_brought']}")
     head = registry.check_log()
     words.print(
         f"  log recomputed and good: {head.size} entries, {len(registry.audit_rows())} audit rows"
     )
-    for name in ("home", "documents", "trust.json", "permit.png", "permit.sd-jwt", "evidence.zip"):
+    for name in _LEFT:
         words.print(f"  {folder / name}")
     words.print(f"  try: ecert --home {folder / 'home'} verify {documents[WORKS]}")
     words.print(f"  the page behind the code: {registry.base}/V#{works.seal.partition('#')[2]}")
@@ -157,76 +176,64 @@ def write_documents(
 # -- the second department ----------------------------------------------------------------------
 
 
-def _fetch(words: Console, registry: Registry, record: Record) -> Record:
+def set_up_sharing(registry: Registry, by: Actor) -> None:
+    """Load the chain's matters, and open to the construction bureau what its permit asks for."""
+    known = {one.code for one in registry.agencies()}
+    named = {one["agency"] for one in orjson.loads(chain())["matters"]}
+    for agency in agencies():
+        if agency.code in named - known:
+            registry.add_agency(agency, by=by)
+    registry.reuse.add_matters(chain(), by=by)
+    for slug in sorted(registry.reuse.matter(MATTER, by=by).slugs):
+        registry.reuse.add_rule(
+            new_rule(slug, CONSTRUCTION.code, matter=MATTER, legal_basis="国务院令第716号第七条"),
+            by=by,
+        )
+
+
+def enrol(registry: Registry, name: str, agency: str) -> RegistryClient:
+    """Register a department's system with a key of its own, and give its client."""
     signer = make_signer()
-    client = registry.add_client(
-        "施工许可审批系统",
-        agency=CONSTRUCTION.code,
-        scopes=[f"certificates:read:{WORKS}"],
+    row = registry.add_client(
+        name,
+        agency=agency,
+        scopes=["certificates:read"],
         jwk=public_jwk(signer.public_key),
         by=Actor("王五"),
     )
-    with httpx.Client(base_url=registry.base, timeout=_TIMEOUT, trust_env=False) as http:
-        token = _token(http, registry.base, client.id, signer)
-        headers = {"Authorization": f"Bearer {token}", **grounds()}
-        found = _search(http, headers, record)
-        words.print(
-            f"  search by holder: {len(found)} permit, {found[0]['number']}, {found[0]['status']}"
-        )
-        address = f"/v1/certificates/{found[0]['id']}"
-        fetched = http.get(address, headers={**headers, "Accept": "application/dc+sd-jwt"})
-        fetched.raise_for_status()
-        _without_purpose(words, http, address, token)
-    with HttpStatus(registry.trust()) as source:
-        report = verify(fetched.text, registry.trust(), status=source)
-    words.print(f"  the credential it received: {report.verdict.value}")
-    return record
+    return RegistryClient(registry.base, row.id, signer, registry.trust())
 
 
-def grounds() -> dict[str, str]:
-    """Give the headers of a read: purpose, matter and operator."""
-    return {
-        "X-Purpose": quote("施工许可审批"),
-        "X-Matter": quote("建筑工程施工许可证核发"),
-        "X-Operator": quote("李四"),
-    }
+def application_of(record: Record) -> Application:
+    """Apply for a construction permit, for the holder and project of a certificate."""
+    body = record.body
+    holder, project = body["holders"][0]["code"], body["project_code"]
+    return Application(MATTER, "2026-0017", holder_code=holder, project_code=project)
 
 
-def _token(http: httpx.Client, base: str, client: str, signer: Any) -> str:
-    now = int(time.time())
-    claims = {
-        "iss": client,
-        "sub": client,
-        "aud": base,
-        "iat": now,
-        "exp": now + 60,
-        "jti": b64url(secrets.token_bytes(16)),
-    }
-    form = {
-        "grant_type": "client_credentials",
-        "client_assertion_type": "urn:ietf:params:oauth:client-assertion-type:jwt-bearer",
-        "client_assertion": sign_jws(to_json(claims), signer, typ=CLIENT_ASSERTION),
-    }
-    answer = http.post("/oauth/token", data=form)
-    answer.raise_for_status()
-    return str(answer.json()["access_token"])
+def _fulfil(words: Console, client: RegistryClient, record: Record) -> None:
+    application = application_of(record)
+    found = client.checklist(application, operator="李四")
+    for item in found["items"]:
+        words.print(f"  {_MARKS.get(item['state'], '✗')} {item['sentence']['zh']}")
+    dossier = client.dossier(application, operator="李四")
+    words.print("  what left the registry, and nothing else:")
+    for material, certificate in dossier.certificates.items():
+        disclosed = {**certificate["fields"]}
+        disclosed |= {"holder": one["name"] for one in certificate["holders"] if one.get("name")}
+        words.print(f"    {material}: {', '.join(map(str, disclosed.values()))}")
+    given = len(dossier.statement.given)
+    words.print(f"  signed statement {dossier.statement.id}: {given} papers not brought")
 
 
-def _search(http: httpx.Client, headers: Mapping[str, str], record: Record) -> list[dict[str, Any]]:
-    body = {
-        "holder_code": record.body["holders"][0]["code"],
-        "purpose": "施工许可审批",
-        "matter": "建筑工程施工许可证核发",
-        "operator": "李四",
-    }
-    answer = http.post("/v1/certificates/search", json=body, headers=headers)
-    answer.raise_for_status()
-    return list(answer.json()["items"])
+_MARKS = {"met": "[green]✓[/]", "missing": "[yellow]✗[/]", "not_needed": "–", "may_follow": "~"}
 
 
-def _without_purpose(words: Console, http: httpx.Client, address: str, token: str) -> None:
-    refused = http.get(address, headers={"Authorization": f"Bearer {token}"})
-    words.print(f"  the same without a purpose: {refused.status_code} {refused.json()['code']}")
+def _refuse(words: Console, client: RegistryClient, record: Record) -> None:
+    try:
+        client.dossier(application_of(record), operator="孙七")
+    except Problem as problem:
+        words.print(f"  a department without a rule asks the same: {problem}")
 
 
 # -- scanning and withdrawing -------------------------------------------------------------------

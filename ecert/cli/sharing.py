@@ -26,10 +26,9 @@ from ecert.id_token import Provider
 from ecert.model import Actor, Basis
 from ecert.reuse.grant import grant_json
 from ecert.reuse.objection import objection_json
-from ecert.reuse.sharing import Mode
+from ecert.reuse.sharing import Mode, new_rule, rule_json
 from ecert.reuse.supervision import to_csv
 from ecert.reuse.supervision_page import to_html
-from ecert.store import RuleRow
 
 sharing_app = typer.Typer(help="Sharing rules 共享规则: which agency may have which type.")
 provider_app = typer.Typer(help="Identity providers 身份认证平台: whose sign-ins are believed.")
@@ -62,30 +61,20 @@ def add_rule(
 
     Example: `ecert sharing add business-licence --agency CODE --basis 国务院令第716号第七条`
     """
-    rule = RuleRow(
-        id="",
-        slug=slug,
-        agency=agency,
-        matter=matter,
-        mode=mode.value,
-        fields=tuple(field or ()),
+    rule = new_rule(
+        slug,
+        agency,
         legal_basis=basis,
+        mode=mode,
+        matter=matter,
+        fields=field or (),
         daily_quota=quota,
-        valid_from=None if valid_from is None else valid_from.date().isoformat(),
-        valid_to=None if valid_to is None else valid_to.date().isoformat(),
-        ended_at=None,
-        created_at=0,
+        valid_from=_date(valid_from),
+        valid_to=_date(valid_to),
     )
     with opened() as registry:
         row = registry.reuse.add_rule(rule, by=actor())
-    show(_rule_json(row), as_json, [row.id])
-
-
-def _rule_json(row: RuleRow) -> dict[str, Any]:
-    shown = {name: getattr(row, name) for name in RuleRow.__slots__}
-    shown["type"] = shown.pop("slug")
-    shown["fields"] = list(row.fields)
-    return shown
+    show(rule_json(row), as_json, [row.id])
 
 
 @sharing_app.command("list")
@@ -101,7 +90,7 @@ def list_rules(as_json: Json = False) -> None:
         f"{row.matter or '*'}  {row.legal_basis}"
         for row in rows
     ]
-    items = {"items": [_rule_json(row) for row in rows], "next": None}
+    items = {"items": [rule_json(row) for row in rows], "next": None}
     show(items, as_json, lines or ["none: nothing is shared"])
 
 

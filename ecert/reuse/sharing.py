@@ -10,7 +10,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from enum import StrEnum
+from typing import Any
 
+from ecert._encoding import instant, rfc3339
 from ecert.errors import FieldNotAllowed, NotFound
 from ecert.model import Agency
 from ecert.reuse.matter import Material, Matter, Option
@@ -48,6 +50,53 @@ class Permission:
 
 NO_MATTER = "there is no such matter, or nothing of it is yours to ask"
 Permissions = Mapping[tuple[str, str], Permission]  # (material, type) → permission
+
+
+def new_rule(
+    slug: str,
+    agency: str,
+    *,
+    legal_basis: str,
+    mode: Mode = Mode.UNCONDITIONAL,
+    matter: str | None = None,
+    fields: Sequence[str] = (),
+    daily_quota: int | None = None,
+    valid_from: date | None = None,
+    valid_to: date | None = None,
+) -> RuleRow:
+    """Write a sharing rule; the registry gives it an id and a time when it is added."""
+    return RuleRow(
+        id="",
+        slug=slug,
+        agency=agency,
+        matter=matter,
+        mode=mode.value,
+        fields=tuple(fields),
+        legal_basis=legal_basis,
+        daily_quota=daily_quota,
+        valid_from=None if valid_from is None else valid_from.isoformat(),
+        valid_to=None if valid_to is None else valid_to.isoformat(),
+        ended_at=None,
+        created_at=0,
+    )
+
+
+def rule_json(row: RuleRow) -> dict[str, Any]:
+    """Give a sharing rule as JSON."""
+    return {
+        "id": row.id,
+        "type": row.slug,
+        "agency": row.agency,
+        "matter": row.matter,
+        "mode": row.mode,
+        "fields": list(row.fields),
+        "legal_basis": row.legal_basis,
+        "daily_quota": row.daily_quota,
+        "valid_from": row.valid_from,
+        "valid_to": row.valid_to,
+        "ended_at": None if row.ended_at is None else rfc3339(instant(row.ended_at)),
+        "created_at": rfc3339(instant(row.created_at)),
+    }
 
 
 def lineage(agencies: Iterable[Agency], code: str) -> list[str]:

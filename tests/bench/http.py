@@ -20,8 +20,9 @@ import orjson
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
+from ecert._jws import CLIENT_ASSERTION, sign_jws
+from ecert.client import Grounds
 from ecert.config import TRIAL_AGENCY, Plan, Surroundings, init_registry
-from ecert.demo import grounds
 from ecert.keys import make_signer, public_jwk
 from ecert.model import Actor
 from ecert.registry import Registry
@@ -75,7 +76,10 @@ def _measure(
     serve = [sys.executable, "-m", "ecert", "--home", str(folder / "home"), "serve"]
     command = [*serve, "--port", str(port)]
     with _server(command, {"ECERT_STATE_DIR": str(folder / "state")}) as base:
-        headers = {"Authorization": f"Bearer {_token(registry, base)}", **grounds()}
+        headers = {
+            "Authorization": f"Bearer {_token(registry, base)}",
+            **Grounds("施工许可审批", "建筑工程施工许可证核发", "李四").headers(),
+        }
         address = f"{base}/v1/certificates/{record.id}"
         rates["ecert"] = _load(say, "ecert audited fetch", address, headers)
     reads = sum(row["action"] == "read" for row in _audit(registry))
@@ -153,6 +157,7 @@ def _usual(folder: Path, body: Mapping[str, object]) -> Iterator[tuple[str, dict
 
 
 def _token(registry: Registry, base: str) -> str:
+    """Register a system that may read one type, and let it fetch a token."""
     signer = make_signer()
     client = registry.add_client(
         "bench",
@@ -161,10 +166,18 @@ def _token(registry: Registry, base: str) -> str:
         jwk=public_jwk(signer.public_key),
         by=Actor("bench"),
     )
-    from ecert.demo import _token as ask
-
-    with httpx.Client(base_url=base, trust_env=False) as http:
-        return ask(http, registry.base, client.id, signer)
+    now = int(time.time())
+    claims = {"iss": client.id, "sub": client.id, "aud": registry.base, "iat": now, "exp": now + 60}
+    assertion = sign_jws(
+        orjson.dumps({**claims, "jti": os.urandom(16).hex()}), signer, typ=CLIENT_ASSERTION
+    )
+    form = {
+        "grant_type": "client_credentials",
+        "client_assertion_type": "urn:ietf:params:oauth:client-assertion-type:jwt-bearer",
+        "client_assertion": assertion,
+    }
+    answer = httpx.post(f"{base}/oauth/token", data=form, trust_env=False)
+    return str(answer.raise_for_status().json()["access_token"])
 
 
 def _load(say: Callable[[str], None], name: str, url: str, headers: Mapping[str, str]) -> float:

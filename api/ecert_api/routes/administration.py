@@ -10,13 +10,11 @@ from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Path, Response
 
-from ecert._encoding import instant, rfc3339
 from ecert.errors import NotFound
 from ecert.id_token import Provider
 from ecert.model import Agency
 from ecert.registry.clients import ClientWish
-from ecert.reuse.sharing import below
-from ecert.store import RuleRow
+from ecert.reuse.sharing import Mode, below, new_rule, rule_json
 from ecert_api.auth import Caller
 from ecert_api.deps import CallerDep, Service, ServiceDep, require, require_json
 from ecert_api.documents import problems
@@ -191,24 +189,6 @@ async def _client(service: Service, client_id: str, status: int = 200) -> Respon
 # -- sharing rules -----------------------------------------------------------------------------------
 
 
-def rule_json(row: RuleRow) -> dict[str, Any]:
-    """Give a sharing rule as JSON."""
-    return {
-        "id": row.id,
-        "type": row.slug,
-        "agency": row.agency,
-        "matter": row.matter,
-        "mode": row.mode,
-        "fields": list(row.fields),
-        "legal_basis": row.legal_basis,
-        "daily_quota": row.daily_quota,
-        "valid_from": row.valid_from,
-        "valid_to": row.valid_to,
-        "ended_at": None if row.ended_at is None else rfc3339(instant(row.ended_at)),
-        "created_at": rfc3339(instant(row.created_at)),
-    }
-
-
 @router.get("/sharing-rules", response_model=Page, responses=_READS)
 async def rules(caller: CallerDep, service: ServiceDep) -> Response:
     """List the sharing rules 共享规则, ended ones too."""
@@ -227,19 +207,16 @@ async def rules(caller: CallerDep, service: ServiceDep) -> Response:
 async def add_rule(body: RuleBody, caller: CallerDep, service: ServiceDep) -> Response:
     """Add a sharing rule: without one nothing is shared."""
     require(caller, SHARING)
-    rule = RuleRow(
-        id="",
-        slug=body.type,
-        agency=body.agency,
-        matter=body.matter,
-        mode=body.mode,
-        fields=tuple(body.fields),
+    rule = new_rule(
+        body.type,
+        body.agency,
         legal_basis=body.legal_basis,
+        mode=Mode(body.mode),
+        matter=body.matter,
+        fields=body.fields,
         daily_quota=body.daily_quota,
-        valid_from=None if body.valid_from is None else body.valid_from.isoformat(),
-        valid_to=None if body.valid_to is None else body.valid_to.isoformat(),
-        ended_at=None,
-        created_at=0,
+        valid_from=body.valid_from,
+        valid_to=body.valid_to,
     )
     by = quiet(caller, SHARING)
     row = await service.write(lambda: service.registry.reuse.add_rule(rule, by=by))
