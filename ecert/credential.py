@@ -448,6 +448,18 @@ def present(credential: str, disclose: Iterable[str]) -> str:
     return str(select(read.sd_jwt, read.revealed, _is_wanted(names)))
 
 
+def present_available(credential: str, wanted: Iterable[str]) -> tuple[str, tuple[str, ...]]:
+    """Present what of the wanted is there; give the presentation and the names it discloses.
+
+    A field may be optional in its type, and what is not there cannot be shown.
+    Raises: TokenError for a malformed credential.
+    """
+    read = parse_credential(credential)
+    there = disclosable(read)
+    names = tuple(name for name in wanted if name in there)
+    return str(select(read.sd_jwt, read.revealed, _is_wanted(frozenset(names)))), names
+
+
 def _dotted(path: Path) -> str:
     return ".".join(part for part in path if isinstance(part, str))
 

@@ -219,9 +219,9 @@ def _fulfil(words: Console, client: RegistryClient, record: Record) -> None:
     dossier = client.dossier(application, operator="李四")
     words.print("  what left the registry, and nothing else:")
     for material, certificate in dossier.certificates.items():
-        disclosed = {**certificate["fields"]}
-        disclosed |= {"holder": one["name"] for one in certificate["holders"] if one.get("name")}
-        words.print(f"    {material}: {', '.join(map(str, disclosed.values()))}")
+        names = [one["name"] for one in certificate["holders"] if one.get("name")]
+        disclosed = [*map(str, certificate["fields"].values()), *names]
+        words.print(f"    {material}: {', '.join(disclosed)}")
     given = len(dossier.statement.given)
     words.print(f"  signed statement {dossier.statement.id}: {given} papers not brought")
 

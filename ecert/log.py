@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -13,6 +13,7 @@ from ecert.errors import ForkGuard, HomeError, NotFound, NotPublished, Signature
 from ecert.keys import Signer
 from ecert.merkle import (
     Edge,
+    Reader,
     append,
     consistency_path,
     inclusion_path,
@@ -168,18 +169,24 @@ def _is_consistent(reading: Reading, head: Edge, old: Checkpoint, tree: Tree) ->
     return True
 
 
-def make_receipt(reading: Reading, index: int) -> Receipt:
-    """Make the receipt of an entry under the newest checkpoint.
+def make_receipts(reading: Reading, indexes: Iterable[int]) -> dict[int, Receipt]:
+    """Make the receipts of some entries under the newest checkpoint.
 
     Raises: NotFound without such an entry, NotPublished while no checkpoint covers it.
     """
+    newest, reader = reading.newest_checkpoint(), reading.tree_reader()
+    return {index: _make_receipt(reading, index, newest, reader) for index in indexes}
+
+
+def _make_receipt(
+    reading: Reading, index: int, newest: tuple[int, int, str] | None, reader: Reader
+) -> Receipt:
     salt = reading.salt(index)
     if salt is None:
         raise NotFound("there is no such entry, or its record was erased")
-    newest = reading.newest_checkpoint()
     if newest is None or newest[1] <= index:
         raise NotPublished("no checkpoint covers this entry yet; ask again in a second")
-    path = inclusion_path(index, newest[1], reading.tree_reader())
+    path = inclusion_path(index, newest[1], reader)
     entry = parse_json(reading.log_entries(index, index + 1)[0])
     return Receipt(index, tuple(path), newest[2], salt, entry)
 

@@ -505,15 +505,24 @@ class Registry:
 
         Raises: NotFound, ForkGuard; NotPublished instead of publishing when told not to.
         """
+        return self.receipts_at([log_index], publishes=publishes)[log_index]
+
+    def receipts_at(
+        self, log_indexes: Iterable[int], *, publishes: bool = True
+    ) -> dict[int, Receipt]:
+        """Give the receipts of several log entries under one checkpoint; raises as ``receipt_at``."""
+        wanted = list(log_indexes)
         try:
-            with self.store.snapshot() as reading:
-                return log.make_receipt(reading, log_index)
+            return self._receipts(wanted)
         except NotPublished:
             if not publishes:
                 raise
         self.publish()
+        return self._receipts(wanted)
+
+    def _receipts(self, log_indexes: Sequence[int]) -> dict[int, Receipt]:
         with self.store.snapshot() as reading:
-            return log.make_receipt(reading, log_index)
+            return log.make_receipts(reading, log_indexes)
 
     def evidence(self, identifier: str, *, by: Actor) -> bytes:
         """Give everything that proves a certificate, as a ZIP that verifies offline."""
@@ -694,9 +703,9 @@ class Registry:
 
     def dossier_json(self, fulfilled: Fulfilled, *, publishes: bool = True) -> dict[str, Any]:
         """Give a dossier as JSON with its receipts. Raises: NotPublished when told not to publish."""
-        proof = self._proof(publishes=publishes)
-        receipts = {one.record.id: proof(one.record.log_index) for one in fulfilled.presented}
-        return fulfilled.to_json(receipts)
+        places = {one.record.id: one.record.log_index for one in fulfilled.presented}
+        found = self.receipts_at(places.values(), publishes=publishes)
+        return fulfilled.to_json({name: str(found[place]) for name, place in places.items()})
 
     def dossier_copies(self, fulfilled: Fulfilled, *, by: Actor) -> dict[str, bytes]:
         """Make the annotated copies 加注件 that a dossier's materials want, by certificate.

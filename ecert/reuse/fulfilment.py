@@ -71,6 +71,7 @@ class Presented:
 
     item: Item
     credential: str
+    fields: tuple[str, ...]
 
     @property
     def record(self) -> Record:
@@ -277,10 +278,11 @@ def fulfil(desk: ReuseDesk, application: Application, by: Actor) -> Fulfilled:
         with desk.store.reading() as reading:
             admitted = _admit(desk, reading, application, by, now)
             checklist = _draw(reading, application, admitted, now)
-        draft = _Draft(desk, application, admitted, checklist, _present(checklist), now)
+        presented = _present(checklist)
+        draft = _Draft(desk, application, admitted, checklist, presented, _given(presented), now)
         row = desk.store.write(draft.commit)
         if row is not None:
-            return Fulfilled(row, checklist, draft.presented)
+            return Fulfilled(row, checklist, presented)
     raise StoreBusy("the certificates kept changing; nothing was given, ask again")
 
 
@@ -293,18 +295,26 @@ def wants_copy(item: Item) -> bool:
 
 def _present(checklist: Checklist) -> tuple[Presented, ...]:
     return tuple(
-        Presented(item, credential.present(item.record.credential, _disclosed(item)))
+        Presented(
+            item, *credential.present_available(item.record.credential, item.permission.fields)
+        )
         for item in checklist.met
-        if item.record is not None
+        if item.record is not None and item.permission is not None
     )
 
 
-def _disclosed(item: Item) -> list[str]:
-    """Name the needed fields that this certificate has: a field may be optional in its type."""
-    assert item.record is not None  # noqa: S101 - only what was met is presented
-    assert item.permission is not None  # noqa: S101 - only what is permitted is met
-    there = credential.disclosable(credential.parse_credential(item.record.credential))
-    return [name for name in item.permission.fields if name in there]
+def _given(presented: Sequence[Presented]) -> tuple[Given, ...]:
+    return tuple(
+        Given(
+            material=one.item.material.code,
+            certificate=one.record.id,
+            credential_digest=b64url(one.record.digest),
+            fields=one.fields,
+            presentation=presentation_digest(one.credential),
+            basis=one.item.permission.to_json() if one.item.permission else {},
+        )
+        for one in presented
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -316,6 +326,7 @@ class _Draft:
     admitted: _Admitted
     checklist: Checklist
     presented: tuple[Presented, ...]
+    given: tuple[Given, ...]
     now: datetime
 
     def commit(self, tx: Transaction) -> DossierRow | None:
@@ -417,24 +428,11 @@ class _Draft:
 
     def outcome(self) -> bytes:
         """Name by a digest what was given."""
-        given = [one.to_json() for one in self.given()]
+        given = [one.to_json() for one in self.given]
         return sha256(canonical_plain({"given": given, "states": self.states()}))
 
     def states(self) -> dict[str, str]:
         return {item.material.code: item.state.value for item in self.checklist.items}
-
-    def given(self) -> tuple[Given, ...]:
-        return tuple(
-            Given(
-                material=one.item.material.code,
-                certificate=one.record.id,
-                credential_digest=b64url(one.record.digest),
-                fields=tuple(_disclosed(one.item)),
-                presentation=presentation_digest(one.credential),
-                basis=one.item.permission.to_json() if one.item.permission else {},
-            )
-            for one in self.presented
-        )
 
     def sign(self, identifier: str, revision: int, salt: bytes) -> str:
         by, application = self.admitted.by, self.application
@@ -453,7 +451,7 @@ class _Draft:
             holder=None if code is None else holder_commitment(salt, code),
             project_code=application.project_code,
             states=self.states(),
-            given=self.given(),
+            given=self.given,
         )
         return sign_dossier(dossier, self.desk.registry_key(), base=self.desk.base)
 
@@ -482,6 +480,6 @@ class _Draft:
         details = {
             **_line(self.application, one.item),
             "dossier": row.id,
-            "fields": _disclosed(one.item),
+            "fields": list(one.fields),
         }
         return AuditEntry("use", self.admitted.by, DONE, one.record.id, details)

@@ -342,12 +342,20 @@ class Reading:
         return [bytes(row.hash) for row in self._all(query.order_by(nodes.index))]
 
     def tree_reader(self, tree: Tree = LOG) -> Callable[[int, int], bytes]:
-        """Give a Merkle reader over the stored hashes; inner nodes of a tile are computed."""
+        """Give a Merkle reader over the stored hashes; inner nodes of a tile are computed.
+
+        A tile is read once: the reader serves one snapshot, for one proof or for several.
+        """
+        tiles: dict[tuple[int, int], list[bytes]] = {}
 
         def read(level: int, index: int) -> bytes:
             tile_level, inside = divmod(level, TILE_LEVELS)
             width = 1 << inside
-            hashes = self.tile_hashes(tile_level, index * width, (index + 1) * width, tree)
+            tile, start = divmod(index * width, TILE)
+            if (tile_level, tile) not in tiles:
+                ends = tile * TILE, (tile + 1) * TILE
+                tiles[tile_level, tile] = self.tile_hashes(tile_level, *ends, tree)
+            hashes = tiles[tile_level, tile][start : start + width]
             while len(hashes) > 1:
                 pairs = zip(hashes[::2], hashes[1::2], strict=True)
                 hashes = [node_hash(left, right) for left, right in pairs]

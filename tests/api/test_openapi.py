@@ -3,33 +3,76 @@
 from __future__ import annotations
 
 import inspect
+import json
 import re
+import threading
+from collections.abc import Iterator
+from datetime import timedelta
 from typing import Any
 
+import httpx
 import pytest
 import schemathesis
+import uvicorn
 from fastapi.routing import APIRoute
 from schemathesis.config import SchemathesisConfig
 from schemathesis.engine import events, from_schema
 
 from ecert import errors
 from ecert.errors import EcertError
+from ecert.id_token import Provider as Believed
+from ecert.model import Actor, Agency
+from ecert.reuse.district import chain
+from ecert.reuse.grant import Wish
+from ecert.reuse.objection import Complaint
+from ecert.reuse.sharing import new_rule
+from ecert_api import create_app
 from ecert_api.problems import PROBLEMS
-from ecert_api.routes import certificates, health, log, oauth, public
-from tests.api.conftest import PROBLEM, Drafts, Portal
-from tests.conftest import PLANNING, WORKS
+from ecert_api.routes import (
+    administration,
+    certificates,
+    changes,
+    grants,
+    health,
+    log,
+    matters,
+    oauth,
+    public,
+    supervision,
+)
+from tests.api.conftest import (
+    PROBLEM,
+    TIMEOUT,
+    Drafts,
+    Portal,
+    free_port,
+    jwk_of,
+    make_key,
+    make_registry_at,
+)
+from tests.conftest import CLERK, PLANNING, WORKS
+from tests.oidc.provider import ENTERPRISE, HIGH, Provider, oidc
+
+__all__ = ["oidc"]
 
 EXAMPLES = 80
 ROUTES = sorted(
     f"{method} {route.path.replace(':path', '')}"
-    for module in (certificates, oauth, public, log, health)
+    for module in (
+        *(certificates, oauth, public, log, health),
+        *(matters, grants, changes, administration, supervision),
+    )
     for name, router in inspect.getmembers(module)
-    if name in {"router", "plain", "finding"}
+    if name in {"router", "plain", "finding", "me"}
     for route in router.routes
     if isinstance(route, APIRoute)
     for method in sorted((route.methods or set()) - {"HEAD"})
 )
-SCOPES = ["certificates:issue", "certificates:operate", "certificates:read", "audit:read"]
+SCOPES = [
+    *("certificates:issue", "certificates:operate", "certificates:read", "audit:read"),
+    *("matters:manage", "clients:manage", "sharing:manage"),
+]
+TOWN = Agency("11440114MA0000096L", "花都区示例镇人民政府（虚构）", "440114", PLANNING.code)
 # Here something that no schema can say decides whether good-looking data are accepted:
 DECIDED_ELSEWHERE = {
     # whether the draft fits its type, with check digits, and whether its number is free
@@ -48,11 +91,41 @@ DECIDED_ELSEWHERE = {
 TAKEN_FOR_JSON = {"GET /status/{number}/details"}
 
 
-def findings(portal: Portal, route: str, **parameters: str | int) -> dict[str, str]:
+@pytest.fixture(scope="module")
+def portal(tmp_path_factory: pytest.TempPathFactory, oidc: Provider) -> Iterator[Portal]:
+    """Run a service for this module alone: here its agencies, clients and rules are changed at random."""
+    listening = free_port()
+    url = f"http://127.0.0.1:{listening.getsockname()[1]}"
+    registry = make_registry_at(url, tmp_path_factory.mktemp("described"))
+    registry.add_agency(TOWN, by=CLERK)
+    registry.reuse.put_provider(
+        Believed(oidc.issuer, (oidc.client_id,), (HIGH,), oidc.jwks), by=CLERK
+    )
+    config = uvicorn.Config(
+        create_app(registry, verify_per_minute=0), access_log=False, log_config=None
+    )
+    server = uvicorn.Server(config)
+    thread = threading.Thread(target=server.run, args=([listening],), daemon=True)
+    thread.start()
+    with httpx.Client(base_url=url, timeout=TIMEOUT, trust_env=False) as http:
+        http.get("/health/ready").raise_for_status()
+        yield Portal(http.request, registry)
+    server.should_exit = True
+    thread.join()
+    registry.close()
+
+
+def token_for(portal: Portal, oidc: Provider, route: str) -> str:
+    """Holders call with the ID token of a real provider, departments with an access token."""
+    if " /v1/me/" in route:
+        return oidc.sign_in(ENTERPRISE)
+    return portal.token(portal.enrol(PLANNING.code, SCOPES))
+
+
+def findings(portal: Portal, oidc: Provider, route: str, **parameters: str | int) -> dict[str, str]:
     """Run Schemathesis on one operation with its default checks; give what it found, once each."""
-    token = portal.token(portal.enrol(PLANNING.code, SCOPES))
     config: dict[str, Any] = {
-        "headers": {"Authorization": f"Bearer {token}"},
+        "headers": {"Authorization": f"Bearer {token_for(portal, oidc, route)}"},
         "generation": {"max-examples": EXAMPLES, "deterministic": True},
         "parameters": parameters,
         "phases": {"stateful": {"enabled": False}},  # there is nothing to link in one operation
@@ -86,26 +159,69 @@ def findings(portal: Portal, route: str, **parameters: str | int) -> dict[str, s
 
 
 @pytest.mark.parametrize("route", ROUTES)
-def test_the_service_does_what_its_description_says(portal: Portal, route: str) -> None:
-    found = findings(portal, route)
+def test_the_service_does_what_its_description_says(
+    portal: Portal, oidc: Provider, route: str
+) -> None:
+    found = findings(portal, oidc, route)
     assert not found, "\n\n".join(f"{title}\n{text}" for title, text in found.items())
 
 
-@pytest.mark.parametrize("route", [route for route in ROUTES if "{" in route])
-def test_so_it_does_with_what_is_there(portal: Portal, a_draft: Drafts, route: str) -> None:
-    """Random names mostly find nothing, so the paths are given here."""
-    issued = portal.issued(portal.planning, a_draft())
-    portal.registry.publish()
-    names = {
+def what_is_there(portal: Portal, oidc: Provider, draft: dict[str, Any]) -> dict[str, str | int]:
+    """Put one of everything into the registry, and name it as the paths do."""
+    registry, reuse = portal.registry, portal.registry.reuse
+    issued = portal.issued(portal.planning, draft)
+    registry.publish()
+    by = Actor("王五", PLANNING.code, portal.planning.id, scopes=frozenset(SCOPES))
+    code = matter_here(portal)
+    rule = reuse.add_rule(new_rule(WORKS, TOWN.code, legal_basis="国务院令第716号"), by=CLERK)
+    asked, answered = (reuse.request_grant(Wish(code), by=by) for _ in range(2))
+    grant = reuse.grant(answered.id, oidc.sign_in(ENTERPRISE, nonce=answered.nonce), by=by)
+    holder = reuse.sign_in(oidc.sign_in(ENTERPRISE))
+    tomorrow = (registry.clock() + timedelta(days=1)).date()
+    delegation = reuse.delegate(holder, "440114197602039971", until=tomorrow)
+    objection = reuse.object(Complaint(issued["id"], "fields.height_limit", "高度有误"), by=by)
+    client = portal.enrol(TOWN.code, ["certificates:read"])
+    kid = registry.client_desk.add_key(client.id, jwk_of(make_key()), by=CLERK)
+    return {
         "identifier": issued["id"],
         "slug": WORKS,
         "version": 1,
-        "code": PLANNING.code,
+        "code": code,
         "number": 0,
         "path": "0/000.p/1",
+        "client_id": client.id,
+        "kid": kid,
+        "rule_id": rule.id,
+        "grant_id": grant.id,
+        "request_id": asked.id,
+        "delegation_id": delegation.id,
+        "objection_id": objection.id,
     }
+
+
+def matter_here(portal: Portal) -> str:
+    """Make sure that there is a matter of the planning bureau's."""
+    one = next(each for each in json.loads(chain())["matters"] if each["code"] == "HD-GH-03")
+    portal.registry.reuse.add_matters(json.dumps(one).encode(), by=CLERK)
+    return str(one["code"])
+
+
+AGENCIES = {  # where ``code`` is not a matter's
+    "GET /.well-known/jwt-vc-issuer/agencies/{code}": PLANNING.code,
+    "PATCH /v1/agencies/{code}": TOWN.code,
+}
+
+
+@pytest.mark.parametrize("route", [route for route in ROUTES if "{" in route])
+def test_so_it_does_with_what_is_there(
+    portal: Portal, oidc: Provider, a_draft: Drafts, route: str
+) -> None:
+    """Random names mostly find nothing, so the paths are given here."""
+    names = what_is_there(portal, oidc, a_draft())
+    if route in AGENCIES:
+        names["code"] = AGENCIES[route]
     wanted = re.findall(r"{(\w+)}", route)
-    found = findings(portal, route, **{f"path.{name}": names[name] for name in wanted})
+    found = findings(portal, oidc, route, **{f"path.{name}": names[name] for name in wanted})
     assert not found, "\n\n".join(f"{title}\n{text}" for title, text in found.items())
 
 

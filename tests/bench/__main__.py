@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 import time
 
-from tests.bench import documents, http, library
+from tests.bench import documents, http, library, reuse
 
 AIMS = {
     "batch issue with seals / raw ES256 sign": 0.10,
@@ -19,8 +19,8 @@ AIMS = {
 
 
 def main() -> int:
-    """Run everything, or only what is named: ``library``, ``documents``, ``http``."""
-    wanted = set(sys.argv[1:]) or {"library", "documents", "http"}
+    """Run everything, or only what is named: ``library``, ``documents``, ``http``, ``reuse``."""
+    wanted = set(sys.argv[1:]) or {"library", "documents", "http", "reuse"}
     results: dict[str, float] = {}
     start = time.perf_counter()
     if "library" in wanted:
@@ -29,6 +29,8 @@ def main() -> int:
         results |= documents.measure(say)
     if "http" in wanted:
         results |= http.measure(say)
+    if "reuse" in wanted:
+        results |= reuse.measure(say)
     say("")
     for name, value in results.items():
         aim = AIMS.get(name)

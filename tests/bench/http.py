@@ -157,15 +157,15 @@ def _usual(folder: Path, body: Mapping[str, object]) -> Iterator[tuple[str, dict
 
 
 def _token(registry: Registry, base: str) -> str:
-    """Register a system that may read one type, and let it fetch a token."""
-    signer = make_signer()
-    client = registry.add_client(
-        "bench",
-        agency=registry.agencies()[0].code,
-        scopes=[f"certificates:read:{TYPE}"],
-        jwk=public_jwk(signer.public_key),
-        by=Actor("bench"),
-    )
+    agency = registry.agencies()[0].code
+    return _token_of(registry, base, agency, [f"certificates:read:{TYPE}"])
+
+
+def _token_of(registry: Registry, base: str, agency: str, scopes: list[str]) -> str:
+    """Register a system of an agency, and let it fetch a token."""
+    signer, by = make_signer(), Actor("bench")
+    jwk = public_jwk(signer.public_key)
+    client = registry.add_client("bench", agency=agency, scopes=scopes, jwk=jwk, by=by)
     now = int(time.time())
     claims = {"iss": client.id, "sub": client.id, "aud": registry.base, "iat": now, "exp": now + 60}
     assertion = sign_jws(
