@@ -191,6 +191,22 @@ def list_grants(
     )
 
 
+@grant_app.command("revoke")
+def revoke_grant(
+    grant: Annotated[str, typer.Argument(metavar="GRANT", help="The grant's id.")],
+    operator: Operator = None,
+    as_json: Json = False,
+) -> None:
+    """Revoke a grant, for a holder who asks the registry to.
+
+    Example: `ecert grant revoke 01KJP2N7E09BZ0XEMAWPHZ6DK0`
+    """
+    with opened() as registry:
+        row = registry.reuse.revoke_grant(grant, by=actor(operator))
+        shown = grant_json(row, registry.clock())
+    show(shown, as_json, [f"{row.id}  ended"])
+
+
 def _for(by: Actor, agency: str | None) -> Actor:
     return replace(by, agency=agency)
 

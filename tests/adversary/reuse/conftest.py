@@ -1,0 +1,81 @@
+"""A registry with the whole chain in it, made once a worker and copied for each test."""
+
+from __future__ import annotations
+
+import io
+import shutil
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from ecert.config import Plan, Surroundings, init_registry, open_registry
+from ecert.demo import CHAIN, MARKET, REFORM, issue_chain
+from ecert.id_token import Provider as Settings
+from ecert.registry import Query, Registry
+from ecert.reuse.district import chain
+from ecert.reuse.sharing import new_rule
+from ecert.testing import SettableClock
+from tests.adversary.reuse.world import A_CODE, BASIS, CLERK, IDP, MATTER, Hall, World
+from tests.api.conftest import Portal, log_lines, open_desk
+from tests.conftest import CONSTRUCTION, PLANNING
+from tests.oidc.provider import ACCOUNTS, HIGH, Provider, oidc, oidc_provider
+
+__all__ = ["log_lines", "oidc", "open_desk"]
+
+
+@pytest.fixture(scope="session")
+def hall() -> Hall:
+    return Hall()
+
+
+@pytest.fixture(scope="session")
+def strange(oidc: Provider) -> Iterator[Provider]:
+    """A second real provider, which nobody told the registry to believe."""
+    with oidc_provider(ACCOUNTS, clients=("online-hall",)) as provider:
+        yield provider
+
+
+@pytest.fixture(scope="session")
+def chained(tmp_path_factory: pytest.TempPathFactory, oidc: Provider, hall: Hall) -> Path:
+    """The home of a registry with the chain, its matters, and what the permit's rules open."""
+    folder = tmp_path_factory.mktemp("chained")
+    around = Surroundings(clock=SettableClock(), state=folder / "state")
+    plan = Plan("http://127.0.0.1:8000", PLANNING, trial=True)
+    registry = init_registry(folder / "home", plan, around=around)
+    for agency in (MARKET, REFORM, CONSTRUCTION):
+        registry.add_agency(agency, by=CLERK)
+    issue_chain(registry, CLERK)
+    registry.reuse.add_matters(chain(), by=CLERK)
+    for slug in sorted(registry.reuse.matter(MATTER, by=CLERK).slugs):
+        rule = new_rule(slug, CONSTRUCTION.code, matter=MATTER, legal_basis=BASIS)
+        registry.reuse.add_rule(rule, by=CLERK)
+    for issuer, keys in ((oidc.issuer, oidc.jwks), (IDP, hall.jwks())):
+        believed = Settings(issuer, ("online-hall",), (HIGH,), keys)
+        registry.reuse.put_provider(believed, by=CLERK)
+    registry.close()
+    return folder / "home"
+
+
+@pytest.fixture
+def registry(chained: Path, tmp_path: Path, clock: SettableClock) -> Iterator[Registry]:
+    shutil.copytree(chained, tmp_path / "home")
+    around = Surroundings(clock=clock, state=tmp_path / "state")
+    opened = open_registry(tmp_path / "home", around=around)
+    yield opened
+    opened.close()
+
+
+@pytest.fixture
+def world(
+    registry: Registry,
+    open_desk: Callable[[Registry], Portal],
+    clock: SettableClock,
+    oidc: Provider,
+    log_lines: io.StringIO,
+) -> World:
+    records = {}
+    for slug, _, _ in CHAIN:
+        (records[slug],) = registry.find(Query(slug=slug), by=CLERK).records
+    assert records["business-licence"].body["holders"][0]["code"] == A_CODE
+    return World(open_desk(registry), clock, oidc, records, log_lines)
