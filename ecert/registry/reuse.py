@@ -310,7 +310,7 @@ class Reuse:
         try:
             checklist, entries = draw(self.desk, application, by)
         except EcertError as error:
-            return None, [refused("checklist", application, by, error)], error
+            return None, [refused(self.desk, "checklist", application, by, error)], error
         return checklist, entries, None
 
     def fulfil(self, application: Application, *, by: Actor) -> Fulfilled:
@@ -318,7 +318,7 @@ class Reuse:
         try:
             return fulfil(self.desk, application, by)
         except EcertError as error:
-            self._write([refused("dossier", application, by, error)])
+            self._write([refused(self.desk, "dossier", application, by, error)])
             raise
 
     # -- since then ----------------------------------------------------------------------------------------

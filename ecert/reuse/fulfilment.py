@@ -145,10 +145,17 @@ def draw(
     ]
 
 
-def refused(action: str, application: Application, by: Actor, error: EcertError) -> AuditEntry:
-    """Write down a refusal: it names the matter, the case and the grant, never a holder."""
-    details = {"case_number": application.case_number[:MAX_TEXT]}
-    return AuditEntry(action, by, error.code, details=details)
+def refused(
+    desk: ReuseDesk, action: str, application: Application, by: Actor, error: EcertError
+) -> AuditEntry:
+    """Write down a refusal: it names the case, and the matter if there is one, never a holder.
+
+    What is no matter's code might be a holder's, and stays out.
+    """
+    with desk.store.reading() as reading:
+        is_matter = sharing.newest_matter(reading, application.matter[:64]) is not None
+    acting = replace(by, matter=application.matter) if is_matter else by
+    return AuditEntry(action, acting, error.code)
 
 
 def _check(application: Application) -> None:

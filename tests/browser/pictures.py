@@ -10,6 +10,11 @@ from typing import Any
 from PIL import Image
 from playwright.sync_api import Browser, FilePayload, Page, expect
 
+from ecert.config import Plan
+from ecert.demo import MARKET, MATTER, WORKS
+from ecert.reuse.graph import to_svg
+from ecert.reuse.supervision_page import to_html
+from ecert.testing import SettableClock, temporary_registry
 from tests.browser.conftest import (
     VERDICT,
     ZONE,
@@ -19,6 +24,7 @@ from tests.browser.conftest import (
     open_site,
     with_character,
 )
+from tests.browser.month import BY, live
 
 FOLDER = Path(__file__).resolve().parent.parent.parent / "docs" / "pictures"
 MAX_BYTES = 120 * 1024
@@ -97,9 +103,27 @@ def draw(browser: Browser, site: Site) -> None:
     save(page, "page-offline-en")
 
 
+def draw_reuse(browser: Browser) -> None:
+    """Draw the supervisors' page after a month, and the graph of a project's matters."""
+    clock = SettableClock()
+    plan = Plan("http://127.0.0.1:8000", MARKET, trial=True)
+    with temporary_registry(plan, clock=clock) as registry:
+        issued = live(registry, clock)
+        project = issued[WORKS].body["project_code"]
+        graph = registry.reuse.graph(MATTER, by=BY, project_code=project)
+        (FOLDER / "chain.svg").write_text(to_svg(graph), "utf-8")
+        page = browser.new_page(viewport={"width": 1000, "height": 1000})
+        page.set_content(to_html(registry.reuse.supervise()))
+        with Image.open(io.BytesIO(page.screenshot(full_page=True))) as taken:
+            few = taken.convert("RGB").quantize(64, dither=Image.Dither.NONE)
+            few.save(FOLDER / "supervision.png", optimize=True)
+
+
 def main() -> None:
     """Run a service of one's own and draw."""
     FOLDER.mkdir(parents=True, exist_ok=True)
+    with open_browser() as browser:
+        draw_reuse(browser)
     with (
         tempfile.TemporaryDirectory() as folder,
         open_site(Path(folder), fill=issue_states, days_ago=200) as site,

@@ -67,9 +67,7 @@ def test_a_grant_is_not_asked_for_another_departments_matter(world: World) -> No
 
 def test_a_grant_of_another_department_is_not_shown(world: World) -> None:
     grant = world.grant()
-    world.refuse(
-        lambda: world.call(world.fg, "GET", f"/v1/grants/{grant}"), 403, "grant_not_valid"
-    )
+    world.refuse(lambda: world.call(world.fg, "GET", f"/v1/grants/{grant}"), 403, "grant_not_valid")
 
 
 def test_a_look_at_another_departments_grant_is_in_the_trail(world: World) -> None:

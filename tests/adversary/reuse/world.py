@@ -45,7 +45,15 @@ LICENCE = {"business-licence": ["holders.name"]}
 Json = dict[str, Any]
 WATCHED = (  # everything but assertions, salts of the trail, and the trail itself
     *("agencies", "clients", "client_keys", "webhooks", "matters", "sharing_rules", "usage"),
-    *("identity_providers", "grant_requests", "grants", "delegations", "dossiers", "dossier_items", "objections"),
+    *(
+        "identity_providers",
+        "grant_requests",
+        "grants",
+        "delegations",
+        "dossiers",
+        "dossier_items",
+        "objections",
+    ),
     *("certificates", "holders", "statements", "copies"),
 )
 
