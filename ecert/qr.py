@@ -73,7 +73,18 @@ def to_png(text: str, *, width: int = 712) -> bytes:
 
 def to_svg(text: str) -> str:
     """Draw a seal as an SVG of one path, one unit a module, with its quiet zone; for print."""
-    rows = _code(text).get_matrix()
+    return _svg(_code(text))
+
+
+def use_code_svg(text: str) -> str:
+    """Draw a use code 用证码 as an SVG, to be shown on a phone at the window."""
+    code = qrcode.QRCode(error_correction=ERROR_CORRECT_M, border=QUIET_ZONE)
+    code.add_data(QRData(text, _BYTES))
+    return _svg(code)
+
+
+def _svg(code: qrcode.QRCode[PilImage]) -> str:
+    rows = code.get_matrix()
     dark = "".join(
         f"M{x} {y}h1v1h-1z"
         for y, row in enumerate(rows)

@@ -81,6 +81,7 @@ def create_app(registry: Registry, *, verify_per_minute: int = VERIFY_PER_MINUTE
         certificates.finding,
         certificates.plain,  # the busiest early
         certificates.router,
+        matters.plain,
         matters.router,
         grants.me,
         grants.router,

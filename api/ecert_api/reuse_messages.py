@@ -325,6 +325,7 @@ class UseCodeShape(BaseModel):
 
     use_code: str
     short: str
+    qr_svg: str
     expires_at: str
 
 

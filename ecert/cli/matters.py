@@ -24,6 +24,7 @@ from ecert.cli._console import (
 )
 from ecert.dossier import verify_dossier
 from ecert.errors import FileError
+from ecert.ids import ROOT
 from ecert.keys import Trust, parse_trust
 from ecert.model import Actor
 from ecert.registry import Registry
@@ -166,19 +167,25 @@ def _register(departments: int, data: bytes) -> None:
 
 @matter_app.command("graph")
 def graph(
-    matter: _Matter,
+    matter: Annotated[
+        str, typer.Argument(metavar="MATTER|ID", help="A matter's code, or a certificate's id.")
+    ],
     project: _Project = None,
     output: Annotated[
         Path | None, typer.Option("-o", "--output", help="Write the picture (SVG) here.")
     ] = None,
     as_json: Json = False,
 ) -> None:
-    """Show what comes before and after a matter; for a project also how each step stands.
+    """Show what comes before and after a matter or a certificate; for a project with each step's state.
 
     Example: `ecert matter graph HD-ZJ-01 --project 2602-440114-04-01-260318 -o chain.svg`
     """
     with opened() as registry:
-        found = registry.reuse.graph(matter, by=Actor(system_user()), project_code=project)
+        by = Actor(system_user(), purpose="registry operation")
+        if matter.startswith(ROOT):
+            found = registry.graph(matter, by=by)
+        else:
+            found = registry.reuse.graph(matter, by=by, project_code=project)
     if output is not None:
         check_folder(output)
         output.write_text(to_svg(found), "utf-8")

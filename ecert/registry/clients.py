@@ -52,6 +52,7 @@ class ClientDesk:
         self._desk = desk
         self._rows: dict[str, ClientRow] = {}
         self._dpop: frozenset[str] = frozenset()
+        self._has_quotas = False
         self._read_at = float("-inf")
 
     # -- reading -----------------------------------------------------------------------------------
@@ -61,6 +62,7 @@ class ClientDesk:
         if time.monotonic() - self._read_at > _REFRESH_SECONDS:
             with self._desk.store.reading() as reading:
                 self._rows = {one.id: one for one in stored.clients(reading)}
+                self._has_quotas = any(one.daily_quota is not None for one in self._rows.values())
                 agencies = reading.agencies()
             demanding = {one.code for one in agencies if one.requires_dpop}
             self._dpop = frozenset(
@@ -87,7 +89,8 @@ class ClientDesk:
 
     def has_quotas(self) -> bool:
         """Tell whether any client has a quota."""
-        return any(one.daily_quota is not None for one in self.rows().values())
+        self.rows()
+        return self._has_quotas
 
     def forget(self) -> None:
         """Read the rows afresh next time."""

@@ -56,6 +56,7 @@ from ecert.registry.status_desk import StatusDesk
 from ecert.reuse.checklist import Checklist
 from ecert.reuse.desk import ReuseDesk
 from ecert.reuse.fulfilment import Application, Fulfilled, wants_copy
+from ecert.reuse.graph import Graph
 from ecert.reuse.objection import answer_objection
 from ecert.store import (
     TRAIL,
@@ -706,6 +707,17 @@ class Registry:
         places = {one.record.id: one.record.log_index for one in fulfilled.presented}
         found = self.receipts_at(places.values(), publishes=publishes)
         return fulfilled.to_json({name: str(found[place]) for name, place in places.items()})
+
+    def graph(self, identifier: str, *, by: Actor) -> Graph:
+        """Show what comes before and after a certificate, each step with its state.
+
+        Raises: NotFound, also where no matter issues its type.
+        """
+        return self.graph_of(self.show(identifier, by=by, action="check"), by=by)
+
+    def graph_of(self, record: Record, *, by: Actor) -> Graph:
+        """Show the graph around a certificate, for a caller that was audited already."""
+        return self.reuse.graph_of(record, lambda one: _may_read(by, one))
 
     def dossier_copies(self, fulfilled: Fulfilled, *, by: Actor) -> dict[str, bytes]:
         """Make the annotated copies 加注件 that a dossier's materials want, by certificate.

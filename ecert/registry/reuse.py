@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from datetime import date
 from typing import Any
@@ -29,6 +29,7 @@ from ecert.store import (
     DelegationRow,
     GrantRow,
     ObjectionRow,
+    Reading,
     RequestRow,
     RuleRow,
     Transaction,
@@ -105,10 +106,7 @@ class Reuse:
         """
         with self.desk.store.reading() as reading:
             around = self.desk.matter(reading, code)
-            listed = [
-                self.desk.read_matter(one)
-                for one in sharing.matters(reading, agencies=None, after="", limit=10_000)
-            ]
+            listed = self._all_matters(reading)
             records: list[Record] = []
             if project_code is not None:
                 slugs = {slug for one in listed for slug in one.issues}
@@ -116,12 +114,34 @@ class Reuse:
                     *stored.of_project_holders(reading, project_code, slugs),
                     *stored.of_project(reading, project_code, slugs),
                 ]
-        now = self.desk.clock().timestamp()
-        shown = [replace(one, status=effective_status(one.status, one.exp, now)) for one in records]
         if project_code is not None:
             rows = [AuditEntry("check", by, certificate=one.id) for one in records]
             self._write([AuditEntry("graph", by), *rows])
-        return draw_graph(listed, around.code, shown)
+        return draw_graph(listed, around.code, self._today(records))
+
+    def graph_of(self, record: Record, may_see: Callable[[Record], bool]) -> Graph:
+        """Show what comes before and after a certificate, for a caller that was audited already.
+
+        What it rests on it names itself; of what rests on it only what the caller may see counts.
+        Raises: NotFound where no matter issues its type.
+        """
+        with self.desk.store.reading() as reading:
+            listed = self._all_matters(reading)
+            below_it, above_it = stored.chain_of(reading, record.id)
+        around = next((one for one in listed if record.slug in one.issues), None)
+        if around is None:
+            raise NotFound("no matter issues certificates of this type")
+        shown = [*below_it, record, *(one for one in above_it if may_see(one))]
+        return draw_graph(listed, around.code, self._today(shown))
+
+    def _all_matters(self, reading: Reading) -> list[Matter]:
+        found = sharing.matters(reading, agencies=None, after="", limit=10_000)
+        return [self.desk.read_matter(one) for one in found]
+
+    def _today(self, records: Iterable[Record]) -> list[Record]:
+        """Give records with the status that they have now."""
+        now = self.desk.clock().timestamp()
+        return [replace(one, status=effective_status(one.status, one.exp, now)) for one in records]
 
     def _write(self, entries: Sequence[AuditEntry]) -> None:
         now = self.desk.clock()
@@ -347,10 +367,9 @@ class Reuse:
     def held(self, holder: SignedIn) -> list[Record]:
         """List the certificates that a holder has, newest first."""
         slugs = [kind.slug for kind in self.desk.catalogue]
-        now = self.desk.clock().timestamp()
         with self.desk.store.reading() as reading:
             found = stored.held(reading, self.desk.holder_hmac(holder.code), slugs)
-        return [replace(one, status=effective_status(one.status, one.exp, now)) for one in found]
+        return self._today(found)
 
     def object(
         self, complaint: Complaint, *, by: Actor | None = None, holder: SignedIn | None = None

@@ -25,6 +25,7 @@ from ecert.errors import (
 )
 from ecert.id_token import Provider, SignedIn, to_provider, verify_id_token
 from ecert.model import DEFAULT_ZONE, Actor, civil_date, end_of_day
+from ecert.qr import use_code_svg
 from ecert.reuse.desk import ReuseDesk, acting_agency, line_of
 from ecert.reuse.matter import Matter
 from ecert.reuse.sharing import NO_MATTER, check_asked
@@ -61,9 +62,13 @@ class UseCode:
     expires_at: int
 
     def to_json(self) -> dict[str, str]:
-        """Give the code as JSON."""
-        at = rfc3339(instant(self.expires_at))
-        return {"use_code": self.code, "short": self.short, "expires_at": at}
+        """Give the code as JSON, with its picture (SVG) to show at the window."""
+        return {
+            "use_code": self.code,
+            "short": self.short,
+            "qr_svg": use_code_svg(self.code),
+            "expires_at": rfc3339(instant(self.expires_at)),
+        }
 
 
 def request_json(row: RequestRow, matter: Matter | None = None) -> dict[str, Any]:

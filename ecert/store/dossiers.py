@@ -87,6 +87,23 @@ def of_project_holders(reading: Reading, project_code: str, slugs: Iterable[str]
     return _newest(reading, conditions)
 
 
+def chain_of(reading: Reading, certificate: str) -> tuple[list[Record], list[Record]]:
+    """Give what a certificate rests on, step by step, and what rests on it; each once."""
+    f = t.foundations.c
+    below = _followed(reading, certificate, f.certificate, f.rests_on)
+    above = _followed(reading, certificate, f.rests_on, f.certificate)
+    return below, above
+
+
+def _followed(reading: Reading, start: str, source: Any, target: Any) -> list[Record]:
+    found, waiting = {start}, [start]
+    while waiting and len(found) < MAX_HOLDINGS:
+        query = select(target).where(source.in_(waiting))
+        waiting = sorted(set(reading.connection.execute(query).scalars()) - found)
+        found.update(waiting)
+    return _newest(reading, [t.certificates.c.id.in_(sorted(found - {start}))])
+
+
 def _newest(reading: Reading, conditions: Sequence[Any]) -> list[Record]:
     query = select(*_RECORD).where(*conditions)
     newest = query.order_by(t.certificates.c.log_index.desc()).limit(MAX_HOLDINGS)
@@ -156,10 +173,18 @@ def changes(reading: Reading, client: str, after: int, limit: int) -> list[dict[
             "status": row.status,
             "at": rfc3339(instant(row.at)),
             "successor": row.successor,
+            "corrected": row.successor is not None and _is_correction(reading, row.successor),
             "cases": _cases(reading, client, row.certificate),
         }
         for row in reading.connection.execute(query).all()
     ]
+
+
+def _is_correction(reading: Reading, successor: str) -> bool:
+    """Tell whether a next version answers an objection."""
+    c = t.objections.c
+    query = select(c.id).where(c.successor == successor).limit(1)
+    return reading.connection.execute(query).first() is not None
 
 
 def _cases(reading: Reading, client: str, certificate: str) -> list[dict[str, str]]:

@@ -517,4 +517,5 @@ objections = Table(
     Column("answered_at", BigInteger),
     Index(None, "issuer", "state"),
     Index(None, "certificate"),
+    Index(None, "successor"),
 )

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Depends, Path, Response
+from fastapi import APIRouter, Depends, Path, Query, Response
 
 from ecert.errors import NotFound
 from ecert.id_token import Provider
@@ -268,3 +268,16 @@ async def put_provider(body: ProviderBody, caller: CallerDep, service: ServiceDe
     await service.write(lambda: service.registry.reuse.put_provider(provider, by=by))
     shown = {"issuer": provider.issuer, **provider.to_json()}
     return answer({"items": [shown], "next": None}, 201)
+
+
+@router.delete("/identity-providers", response_model=Page, responses=_WRITES)
+async def end_provider(
+    issuer: Annotated[str, Query(min_length=1, max_length=200)],
+    caller: CallerDep,
+    service: ServiceDep,
+) -> Response:
+    """Believe an identity provider no longer."""
+    require(caller, SHARING)
+    by, reuse = quiet(caller, SHARING), service.registry.reuse
+    await service.write(lambda: reuse.end_provider(issuer, by=by))
+    return await providers(caller, service)

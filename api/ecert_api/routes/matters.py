@@ -10,18 +10,20 @@ from fastapi import APIRouter, Depends, Query, Request, Response
 from ecert.errors import NotFound
 from ecert.model import Actor
 from ecert.reuse.fulfilment import Application
-from ecert.reuse.graph import to_svg
+from ecert.reuse.graph import Graph, to_svg
 from ecert_api.accept import choose
 from ecert_api.auth import Caller
 from ecert_api.deps import (
     CallerDep,
     ServiceDep,
     check_text,
+    reading_actor,
     require,
     require_json,
     require_reading,
+    service_of,
 )
-from ecert_api.documents import problems
+from ecert_api.documents import grounds, identifier_path, problems
 from ecert_api.reuse_messages import (
     ApplicationBody,
     ChecklistShape,
@@ -32,10 +34,11 @@ from ecert_api.reuse_messages import (
     MatterShape,
 )
 from ecert_api.routes.certificates import JSON, answer
-from ecert_api.strict import StrictRoute
+from ecert_api.strict import PlainRoute, StrictRoute
 
 SVG = "image/svg+xml"
 router = APIRouter(prefix="/v1", tags=["reuse"], route_class=StrictRoute)
+plain = APIRouter(prefix="/v1", tags=["reuse"], route_class=PlainRoute)
 _CODE = Annotated[str, Query(max_length=64)]
 
 
@@ -106,6 +109,28 @@ async def graph(code: str, request: Request, caller: CallerDep, service: Service
     kind = choose(request.headers.get("accept", ""), (JSON, SVG))
     by = quiet(caller)
     found = await service.read(lambda: service.registry.reuse.graph(code, by=by))
+    return _graph(found, kind)
+
+
+@plain.get(
+    "/certificates/{identifier}/graph",
+    response_model=GraphShape,
+    responses={
+        200: {"content": {SVG: {"schema": {"type": "string"}}}},
+        **problems(400, 401, 403, 404, 406, 503),
+    },
+    openapi_extra={"parameters": [identifier_path(), *grounds()]},
+)
+async def certificate_graph(request: Request) -> Response:
+    """Show what comes before and after a certificate, with the state of what one may see."""
+    service, by = service_of(request), await reading_actor(request)
+    kind = choose(request.headers.get("accept", ""), (JSON, SVG))
+    record = await service.look_up(request.path_params["identifier"], by, "check")
+    found = await service.read(lambda: service.registry.graph_of(record, by=by))
+    return _graph(found, kind)
+
+
+def _graph(found: Graph, kind: str) -> Response:
     if kind == SVG:
         return Response(to_svg(found), 200, {"Cache-Control": "no-store"}, SVG)
     return answer(found.to_json())

@@ -185,6 +185,7 @@ def upgrade() -> None:
         batch_op.create_index(
             batch_op.f("ix_objections_issuer_objections_state"), ["issuer", "state"], unique=False
         )
+        batch_op.create_index(batch_op.f("ix_objections_successor"), ["successor"], unique=False)
 
     op.create_table(
         "webhooks",
