@@ -78,7 +78,9 @@ def to_svg(text: str) -> str:
 
 def use_code_svg(text: str) -> str:
     """Draw a use code 用证码 as an SVG, to be shown on a phone at the window."""
-    code = qrcode.QRCode(error_correction=ERROR_CORRECT_M, border=QUIET_ZONE)
+    code = qrcode.QRCode(
+        error_correction=ERROR_CORRECT_M, border=QUIET_ZONE, image_factory=PilImage
+    )
     code.add_data(QRData(text, _BYTES))
     return _svg(code)
 
