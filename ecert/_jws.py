@@ -114,6 +114,14 @@ class UnverifiedJws:
             raise TokenError(f"the token's payload is {error.message}") from error
 
 
+def text_claim(claims: Mapping[str, Any], name: str) -> str:
+    """Read a claim that is a text. Raises: KeyError, TypeError: the reader of the token says more."""
+    value = claims[name]
+    if not isinstance(value, str):
+        raise TypeError(f"{name} is a text")
+    return value
+
+
 def parse_compact(token: str, *, typ: str) -> UnverifiedJws:
     """Take a compact JWS apart and demand its kind. Raises: TokenError."""
     if len(token) > MAX_TOKEN_BYTES:

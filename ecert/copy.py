@@ -12,7 +12,7 @@ from datetime import date
 from typing import Any
 
 from ecert._encoding import sha256, to_json
-from ecert._jws import COPY, UnverifiedJws, parse_compact, sign_jws
+from ecert._jws import COPY, UnverifiedJws, parse_compact, sign_jws, text_claim
 from ecert.errors import InputError, TokenError
 from ecert.keys import Signer
 from ecert.model import is_line
@@ -93,7 +93,7 @@ def parse_copy(token: str) -> UnverifiedCopy:
     jws = parse_compact(token, typ=COPY)
     claims = jws.unverified_claims()
     try:
-        return UnverifiedCopy(jws, token, _text(claims, "iss"), _to_copy(claims))
+        return UnverifiedCopy(jws, token, text_claim(claims, "iss"), _to_copy(claims))
     except (KeyError, ValueError, TypeError, InputError) as error:
         raise TokenError("the copy's token is malformed") from error
 
@@ -103,18 +103,11 @@ def _to_copy(claims: Mapping[str, Any]) -> Copy:
     if type(made_at) is not int or type(lapses_at) is not int:
         raise TypeError("iat and exp are numbers")
     return Copy(
-        subject=_text(claims, "sub"),
-        recipient=check_copy_text("recipient", _text(claims, "recipient")),
-        purpose=check_copy_text("purpose", _text(claims, "purpose")),
-        until=date.fromisoformat(_text(claims, "until")),
+        subject=text_claim(claims, "sub"),
+        recipient=check_copy_text("recipient", text_claim(claims, "recipient")),
+        purpose=check_copy_text("purpose", text_claim(claims, "purpose")),
+        until=date.fromisoformat(text_claim(claims, "until")),
         made_at=made_at,
         lapses_at=lapses_at,
-        credential_digest=_text(claims, "credential_digest"),
+        credential_digest=text_claim(claims, "credential_digest"),
     )
-
-
-def _text(claims: Mapping[str, Any], name: str) -> str:
-    value = claims[name]
-    if not isinstance(value, str):
-        raise TypeError(f"{name} is a text")
-    return value

@@ -13,7 +13,15 @@ from dataclasses import dataclass
 from typing import Any
 
 from ecert._encoding import b64url, canonical_plain, sha256, to_json
-from ecert._jws import CHANGES, DOSSIER, UnverifiedJws, parse_compact, sign_jws, verify_jws
+from ecert._jws import (
+    CHANGES,
+    DOSSIER,
+    UnverifiedJws,
+    parse_compact,
+    sign_jws,
+    text_claim,
+    verify_jws,
+)
 from ecert.errors import SignatureError, TokenError
 from ecert.keys import SigningKey, Trust
 from ecert.receipt import commitment
@@ -111,7 +119,7 @@ def parse_dossier(token: str) -> tuple[UnverifiedJws, str, Dossier]:
     jws = parse_compact(token, typ=DOSSIER)
     claims = jws.unverified_claims()
     try:
-        return jws, _text(claims, "iss"), _to_dossier(claims)
+        return jws, text_claim(claims, "iss"), _to_dossier(claims)
     except (KeyError, ValueError, TypeError, AttributeError) as error:
         raise TokenError("the dossier statement is malformed") from error
 
@@ -176,7 +184,7 @@ def _verify_registry(jws: UnverifiedJws, issuer: str, at: int, trust: Trust) -> 
 
 
 def _to_dossier(claims: Mapping[str, Any]) -> Dossier:
-    identifier, _, revision = _text(claims, "jti").partition(".")
+    identifier, _, revision = text_claim(claims, "jti").partition(".")
     given = claims["given"]
     if type(claims["iat"]) is not int or not isinstance(given, list) or len(given) > MAX_GIVEN:
         raise TypeError("iat is a number, given a list")
@@ -184,12 +192,12 @@ def _to_dossier(claims: Mapping[str, Any]) -> Dossier:
         id=identifier,
         revision=int(revision),
         made_at=claims["iat"],
-        agency=_text(claims, "agency"),
+        agency=text_claim(claims, "agency"),
         client=_optional(claims, "client"),
-        operator=_text(claims, "operator"),
-        matter=_text(claims["matter"], "code"),
+        operator=text_claim(claims, "operator"),
+        matter=text_claim(claims["matter"], "code"),
         matter_version=int(claims["matter"]["version"]),
-        case_number=_text(claims, "case_number"),
+        case_number=text_claim(claims, "case_number"),
         case=_optional(claims, "case"),
         holder=_optional(claims, "holder"),
         project_code=_optional(claims, "project_code"),
@@ -200,21 +208,14 @@ def _to_dossier(claims: Mapping[str, Any]) -> Dossier:
 
 def _to_given(one: Mapping[str, Any]) -> Given:
     return Given(
-        material=_text(one, "material"),
-        certificate=_text(one, "certificate"),
-        credential_digest=_text(one, "credential_digest"),
+        material=text_claim(one, "material"),
+        certificate=text_claim(one, "certificate"),
+        credential_digest=text_claim(one, "credential_digest"),
         fields=tuple(map(str, one["fields"])),
-        presentation=_text(one, "presentation_digest"),
+        presentation=text_claim(one, "presentation_digest"),
         basis=dict(one["basis"]),
     )
 
 
-def _text(claims: Mapping[str, Any], name: str) -> str:
-    value = claims[name]
-    if not isinstance(value, str):
-        raise TypeError(f"{name} is a text")
-    return value
-
-
 def _optional(claims: Mapping[str, Any], name: str) -> str | None:
-    return None if claims[name] is None else _text(claims, name)
+    return None if claims[name] is None else text_claim(claims, name)

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from ecert._encoding import to_json
-from ecert._jws import STATEMENT, UnverifiedJws, parse_compact, sign_jws
+from ecert._jws import STATEMENT, UnverifiedJws, parse_compact, sign_jws, text_claim
 from ecert.errors import TokenError
 from ecert.keys import Signer
 from ecert.model import Basis, Operation, Status
@@ -70,7 +70,7 @@ def parse_statement(token: str) -> tuple[UnverifiedJws, str, Statement]:
     jws = parse_compact(token, typ=STATEMENT)
     claims = jws.unverified_claims()
     try:
-        return jws, _text(claims, "iss"), _to_statement(claims)
+        return jws, text_claim(claims, "iss"), _to_statement(claims)
     except (KeyError, ValueError, TypeError) as error:
         raise TokenError("the statement is malformed") from error
 
@@ -80,18 +80,15 @@ def _to_statement(claims: Mapping[str, Any]) -> Statement:
     if type(at) is not int or not isinstance(successor, str | None):
         raise TypeError("iat is a number, a successor a text")
     return Statement(
-        subject=_text(claims, "sub"),
+        subject=text_claim(claims, "sub"),
         operation=Operation(claims["operation"]),
         status=Status(claims["status"]),
         at=at,
-        basis=Basis(_text(claims, "reason"), _text(claims, "basis"), _text(claims, "operator")),
-        credential_digest=_text(claims, "credential_digest"),
+        basis=Basis(
+            text_claim(claims, "reason"),
+            text_claim(claims, "basis"),
+            text_claim(claims, "operator"),
+        ),
+        credential_digest=text_claim(claims, "credential_digest"),
         successor=successor,
     )
-
-
-def _text(claims: Mapping[str, Any], name: str) -> str:
-    value = claims[name]
-    if not isinstance(value, str):
-        raise TypeError(f"{name} is a text")
-    return value
