@@ -418,7 +418,7 @@ class _Draft:
         )
 
     def asked(self) -> bytes:
-        """Name by a digest for whom and what was asked; the grant may be another next time."""
+        """Name by a digest for whom and what was asked; grant and days may be others next time."""
         application, holder = self.application, self.admitted.holder_hmac
         fields = application.fields
         return sha256(
@@ -428,7 +428,6 @@ class _Draft:
                     "project": application.project_code,
                     "case": application.case,
                     "fields": None if fields is None else {k: sorted(v) for k, v in fields.items()},
-                    "due": [str(application.accepted_on), str(application.due_on)],
                 }
             )
         )
