@@ -137,6 +137,11 @@ def test_reading_needs_its_scope(world: World, what: str) -> None:
     world.refuse(lambda: world.apply(what, other), 403, "forbidden")
 
 
+def test_a_call_without_the_scope_is_in_the_trail(world: World) -> None:
+    other = world.desk.enrol(CONSTRUCTION.code, ["certificates:issue"])
+    world.refuse(lambda: world.fulfil(other), 403, "forbidden", by=other)
+
+
 @BOTH
 def test_without_a_token(world: World, what: str) -> None:
     headers = {"Authorization": "Bearer nonsense"}
@@ -220,8 +225,8 @@ def test_not_shared_stays_closed_with_the_holders_grant(world: World, what: str)
 
 
 @BOTH
-def test_not_shared_for_the_agency_above_stays_closed(world: World, what: str) -> None:
-    """A nearer rule decides; of two equally near the stricter, however new the other is."""
+def test_of_two_rules_equally_near_the_stricter_decides(world: World, what: str) -> None:
+    """However new the other is."""
     close(world)
     world.rule(mode=Mode.UNCONDITIONAL)
     world.refuse(lambda: world.apply(what), 404, "not_found", by=world.zj)

@@ -1,0 +1,868 @@
+"""Reuse on both databases: many at once, killed in the middle, brought up from before, and abused."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import subprocess
+import sys
+import threading
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from dataclasses import dataclass, replace
+from datetime import date, timedelta
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+from alembic import command
+from alembic.config import Config
+from joserfc import jwt
+from joserfc.jwk import ECKey
+from sqlalchemy import Connection, MetaData, create_engine, func, insert, select, text
+from sqlalchemy.engine import make_url
+
+from ecert.audit import DONE, AuditEntry
+from ecert.config import Surroundings, open_registry
+from ecert.dossier import parse_dossier
+from ecert.errors import (
+    ConsentOfAnother,
+    EcertError,
+    GrantNotValid,
+    IdempotencyMismatch,
+    InputError,
+    NotFound,
+    QuotaExceeded,
+    UseCodeRefused,
+)
+from ecert.id_token import SignedIn
+from ecert.keys import make_signer, public_jwk
+from ecert.model import Actor, Basis, Operation, Record
+from ecert.registry import IssueRequest, Registry
+from ecert.registry.clients import ClientDesk
+from ecert.reuse import fulfilment
+from ecert.reuse.checklist import State
+from ecert.reuse.fulfilment import Application
+from ecert.reuse.grant import CODE_TRIES, Wish
+from ecert.reuse.sharing import Mode, new_rule
+from ecert.store import ClientRow, Transaction, engine
+from ecert.store import tables as t
+from ecert.testing import SettableClock
+from ecert_api import webhooks
+from ecert_api.auth import ASSERTION_TYPE, Tokens
+from tests.conftest import CLERK, CONSTRUCTION, PLAN, PLANNING, WORKS, Maker
+from tests.unit.test_matter import LICENCE, material, matter, option, written
+
+Drafts = Callable[..., dict[str, Any]]
+WHY = Basis("申请材料虚假", "穗规划资源撤〔2026〕1号", "赵六")
+MATTER = "HD-T-1"
+HOLDER = "91440114MA00000151"
+BUREAU = Actor("李四", CONSTRUCTION.code, "client-of-the-bureau")
+MANAGER = Actor("系统", CONSTRUCTION.code, "manager", scopes=frozenset({"clients:manage"}))
+
+
+@dataclass(frozen=True)
+class Desk:
+    """A registry in which the construction bureau may ask for a holder's licence."""
+
+    registry: Registry
+    licence: Record
+
+    def fulfil(self, case_number: str = "1", by: Actor = BUREAU, **members: Any) -> dict[str, Any]:
+        application = Application(MATTER, case_number, holder_code=HOLDER)
+        return self.registry.fulfil(replace(application, **members), by=by)
+
+    def add_rule(self, slug: str = LICENCE, **members: Any) -> str:
+        rule = new_rule(slug, CONSTRUCTION.code, legal_basis="国务院令第716号", **members)
+        return self.registry.reuse.add_rule(rule, by=CLERK).id
+
+    def end_rules(self) -> None:
+        for rule in self.registry.reuse.rules():
+            self.registry.reuse.end_rule(rule.id, by=CLERK)
+
+    def client(self, name: str = "系统", **members: Any) -> ClientRow:
+        jwk = public_jwk(make_signer().public_key)
+        plain: dict[str, Any] = {"agency": CONSTRUCTION.code, "scopes": ["certificates:read"]}
+        return self.registry.add_client(name, jwk=jwk, by=CLERK, **{**plain, **members})
+
+    def grant(self, matter_code: str = MATTER, **wish: Any) -> str:
+        """Let the holder agree at the window."""
+        reuse = self.registry.reuse
+        asked = reuse.request_grant(Wish(matter_code, **wish), by=BUREAU)
+        code = reuse.make_use_code(asked.id, SignedIn(HOLDER, "001", None))
+        return reuse.redeem(asked.id, code.short, by=BUREAU).id
+
+    def rows(self, table: Any) -> list[Any]:
+        with self.registry.store.reading() as reading:
+            return list(reading.connection.execute(select(table)).all())
+
+    def trail(self, *actions: str) -> list[dict[str, Any]]:
+        rows = self.registry.audit_rows(limit=1000)
+        return [row for row in rows if row["action"] in actions]
+
+
+def set_up(registry: Registry, draft_of: Drafts) -> Desk:
+    """Register the bureau and its matter, open licences to it, and issue one."""
+    registry.add_agency(CONSTRUCTION, by=CLERK)
+    registry.reuse.add_matters(written(matter(agency=CONSTRUCTION.code)), by=CLERK)
+    issued = registry.issue(LICENCE, draft_of(LICENCE), by=CLERK, agency=PLANNING.code)
+    desk = Desk(registry, issued.record)
+    desk.add_rule()
+    return desk
+
+
+@pytest.fixture
+def desk(any_registry: Registry, draft_of: Drafts) -> Desk:
+    """A desk on each of the two databases."""
+    return set_up(any_registry, draft_of)
+
+
+@pytest.fixture
+def one_desk(registry: Registry, draft_of: Drafts) -> Desk:
+    """A desk on SQLite, for what has nothing to do with the database."""
+    return set_up(registry, draft_of)
+
+
+# -- many at once ----------------------------------------------------------------------------------------
+
+
+def all_at_once(count: int, work: Callable[[int], Any]) -> list[Any]:
+    """Run work in so many threads that all start together."""
+    ready = threading.Barrier(count)
+
+    def run(number: int) -> Any:
+        ready.wait()
+        return work(number)
+
+    with ThreadPoolExecutor(count) as pool:
+        return list(pool.map(run, range(count)))
+
+
+def test_one_case_is_one_dossier_however_many_ask_at_once(desk: Desk) -> None:
+    answers = all_at_once(8, lambda _: desk.fulfil())
+    assert len({one["statement"] for one in answers}) == 1
+    assert {(one["id"], one["revision"]) for one in answers} == {(answers[0]["id"], 1)}
+    assert len(desk.rows(t.dossiers)) == len(desk.rows(t.dossier_items)) == 1
+    assert len(desk.trail("dossier")) == len(desk.trail("use")) == 8
+    assert desk.registry.reuse.supervise()["papers_not_brought"] == 1
+    desk.registry.check_trail()
+
+
+def test_a_revision_is_one_statement_however_many_ask_at_once(desk: Desk) -> None:
+    """Nothing is presented any more, so no certificate's row is there to wait at."""
+    first = desk.fulfil()
+    desk.registry.operate(desk.licence.id, Operation.WITHDRAW, basis=WHY, by=CLERK)
+    answers = all_at_once(8, lambda _: desk.fulfil())
+    assert {(one["id"], one["revision"]) for one in answers} == {(first["id"], 2)}
+    assert len({one["statement"] for one in answers}) == 1
+
+
+def outcome(work: Callable[[], Any]) -> str:
+    try:
+        work()
+    except EcertError as error:
+        return error.code
+    return DONE
+
+
+def test_a_case_number_is_for_one_applicant_also_at_once(desk: Desk) -> None:
+    def ask(number: int) -> str:
+        project = f"2601-440114-04-01-10000{number}"
+        return outcome(lambda: desk.fulfil(project_code=project))
+
+    counted = Counter(all_at_once(6, ask))
+    assert counted == {DONE: 1, IdempotencyMismatch.code: 5}
+    assert len(desk.rows(t.dossiers)) == 1
+
+
+def test_a_rule_s_quota_is_never_exceeded(desk: Desk) -> None:
+    desk.end_rules()
+    desk.add_rule(daily_quota=5)
+    counted = Counter(all_at_once(10, lambda n: outcome(lambda: desk.fulfil(f"case {n}"))))
+    assert counted == {DONE: 5, QuotaExceeded.code: 5}
+    assert len(desk.rows(t.dossiers)) == len(desk.trail("use")) == 5
+    assert [row.used for row in desk.rows(t.usage)] == [5]
+
+
+def test_a_client_s_quota_is_never_exceeded(desk: Desk) -> None:
+    client = desk.client(daily_quota=4)
+    by = replace(BUREAU, client=client.id)
+    counted = Counter(all_at_once(9, lambda n: outcome(lambda: desk.fulfil(f"case {n}", by))))
+    assert counted == {DONE: 4, QuotaExceeded.code: 5}
+    reads = [AuditEntry("read", by, certificate=desk.licence.id)] * 3
+    assert [type(one) for one in desk.registry.write_reads(reads)] == [QuotaExceeded] * 3
+    assert [row["outcome"] for row in desk.trail("read")] == [QuotaExceeded.code] * 3
+
+
+def test_a_quota_is_of_one_day(desk: Desk, clock: SettableClock) -> None:
+    desk.end_rules()
+    desk.add_rule(daily_quota=1)
+    clock.now = clock.now.replace(hour=15, minute=59, second=59)  # 23:59:59 in Guangzhou
+    assert [outcome(lambda n=n: desk.fulfil(n)) for n in "ab"] == [DONE, QuotaExceeded.code]  # type: ignore[misc]  # a bound name
+    clock.move(timedelta(seconds=1))
+    assert [outcome(lambda n=n: desk.fulfil(n)) for n in "bc"] == [DONE, QuotaExceeded.code]  # type: ignore[misc]  # a bound name
+    assert len(desk.rows(t.usage)) == 1
+
+
+def test_a_refusal_for_a_quota_gives_and_counts_nothing(desk: Desk) -> None:
+    """Of two rules one has room: it is not used up by what the other refuses."""
+    desk.end_rules()
+    desk.add_rule(daily_quota=9)
+    desk.add_rule(WORKS, daily_quota=0)
+    both = matter(
+        "HD-T-2",
+        material(),
+        material("works", option(WORKS, "holders.name")),
+        agency=CONSTRUCTION.code,
+    )
+    desk.registry.reuse.add_matters(written(both), by=CLERK)
+    draft = dict(desk.registry.catalogue.newest(WORKS).example)
+    desk.registry.issue(WORKS, draft, by=CLERK, agency=PLANNING.code)
+    with pytest.raises(QuotaExceeded):
+        desk.fulfil(matter="HD-T-2")
+    assert desk.rows(t.usage) == desk.rows(t.dossiers) == desk.trail("use") == []
+    figures = desk.registry.reuse.supervise()
+    assert figures["refusals"] == [{"code": "quota_exceeded", "count": 1}]
+
+
+FULFILLER = """
+import sys
+from pathlib import Path
+from ecert.config import Surroundings, open_registry
+from ecert.errors import QuotaExceeded
+from ecert.model import Actor
+from ecert.reuse.fulfilment import Application
+home, state, agency, *cases = sys.argv[1:]
+registry = open_registry(home, around=Surroundings(state=Path(state)))
+by = Actor("process", agency, "client-of-the-bureau")
+sys.stdin.readline()
+for case in cases:
+    try:
+        done = registry.reuse.fulfil(
+            Application("HD-T-1", case, holder_code="91440114MA00000151"), by=by
+        )
+    except QuotaExceeded:
+        print("quota", flush=True)
+    else:
+        print(done.row.token, flush=True)
+"""
+
+
+def started(code: str, tmp_path: Path, *words: str) -> subprocess.Popen[str]:
+    """Start a process on the test's registry; it waits for a line before it asks for anything."""
+    home, state = str(tmp_path / "home"), str(tmp_path / "state")
+    return subprocess.Popen(
+        [sys.executable, "-c", code, home, state, CONSTRUCTION.code, *words],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+        env={**os.environ, "PYTHONUNBUFFERED": "1"},
+    )
+
+
+def together(processes: Iterable[subprocess.Popen[str]]) -> list[list[str]]:
+    """Let processes go at once; give what each said."""
+    running = list(processes)
+    for one in running:
+        assert one.stdin is not None
+        one.stdin.write("\n")
+        one.stdin.flush()
+    return [one.communicate(timeout=120)[0].split() for one in running]
+
+
+def test_one_case_is_one_dossier_also_among_processes(desk: Desk, tmp_path: Path) -> None:
+    cases = [f"case-{number}" for number in range(5)]
+    said = together(started(FULFILLER, tmp_path, *cases) for _ in range(3))
+    assert [len(one) for one in said] == [5, 5, 5]
+    assert said[0] == said[1] == said[2]
+    kept = {row.case_number: row.token for row in desk.rows(t.dossiers)}
+    assert kept == dict(zip(cases, said[0], strict=True))
+    desk.registry.check_trail()
+
+
+def test_a_quota_holds_among_processes(desk: Desk, tmp_path: Path) -> None:
+    desk.end_rules()
+    desk.add_rule(daily_quota=7)
+    said = together(
+        started(FULFILLER, tmp_path, *(f"case-{process}-{n}" for n in range(5)))
+        for process in range(3)
+    )
+    given = [word for one in said for word in one if word != "quota"]
+    assert len(given) == len(desk.rows(t.dossiers)) == 7
+    assert sum(one.count("quota") for one in said) == 8
+
+
+# -- killed in the middle --------------------------------------------------------------------------------
+
+KILLED_IN_COMMIT = FULFILLER.replace(
+    "sys.stdin.readline()",
+    """
+import os, signal
+from ecert.reuse import fulfilment
+sys.stdin.readline()
+fulfilment.write_rows = lambda *_, **__: os.kill(os.getpid(), signal.SIGKILL)
+""",
+)
+
+
+def test_killed_before_the_commit_nothing_is_there(desk: Desk, tmp_path: Path) -> None:
+    """The dossier, its items and the quota are written already; the trail is not."""
+    desk.end_rules()
+    desk.add_rule(daily_quota=7)
+    before = len(desk.registry.audit_rows(limit=1000))
+    killed = started(KILLED_IN_COMMIT, tmp_path, "case-1")
+    assert together([killed]) == [[]]
+    assert killed.returncode == -signal.SIGKILL
+    assert desk.rows(t.dossiers) == desk.rows(t.dossier_items) == desk.rows(t.usage) == []
+    assert len(desk.registry.audit_rows(limit=1000)) == before
+    assert desk.fulfil("case-1")["revision"] == 1
+    desk.registry.check_trail()
+
+
+def test_killed_at_any_moment_every_dossier_is_whole(desk: Desk, tmp_path: Path) -> None:
+    answered: dict[str, str] = {}
+    for turn, lines in enumerate((1, 3, 6)):
+        cases = [f"case-{turn}-{number}" for number in range(500)]
+        with started(FULFILLER, tmp_path, *cases) as process:
+            assert process.stdin is not None
+            assert process.stdout is not None
+            process.stdin.write("\n")
+            process.stdin.flush()
+            said = [process.stdout.readline() for _ in range(lines)]
+            process.send_signal(signal.SIGKILL)
+            said += [line for line in process.stdout if line.endswith("\n")]
+        answered |= zip(cases, (line.strip() for line in said), strict=False)
+    kept = {row.case_number: row for row in desk.rows(t.dossiers)}
+    assert {case: kept[case].token for case in answered} == answered, "what was answered is there"
+    uses = Counter(row["details"]["dossier"] for row in desk.trail("use"))
+    made = Counter(row["details"]["dossier"] for row in desk.trail("dossier"))
+    items = Counter(row.dossier for row in desk.rows(t.dossier_items))
+    assert uses == made == items == Counter(row.id for row in kept.values())
+    desk.registry.check_trail()
+
+
+# -- between drawing and committing ----------------------------------------------------------------------
+
+
+@pytest.fixture
+def meanwhile(monkeypatch: pytest.MonkeyPatch) -> Callable[[Callable[[], Any]], None]:
+    """Do something once, after a dossier was drawn and before it is committed."""
+
+    def arrange(work: Callable[[], Any]) -> None:
+        present, waiting = fulfilment._present, [work]
+
+        def hooked(*arguments: Any) -> Any:
+            if waiting:
+                waiting.pop()()
+            return present(*arguments)
+
+        monkeypatch.setattr(fulfilment, "_present", hooked)
+
+    return arrange
+
+
+Meanwhile = Callable[[Callable[[], Any]], None]
+
+
+def test_what_was_withdrawn_meanwhile_is_not_given(desk: Desk, meanwhile: Meanwhile) -> None:
+    operate = desk.registry.operate
+    meanwhile(lambda: operate(desk.licence.id, Operation.WITHDRAW, basis=WHY, by=CLERK))
+    answer = desk.fulfil()
+    assert answer["presentations"] == []
+    assert answer["checklist"]["items"][0]["because"] == "withdrawn"
+    assert desk.trail("use") == []
+
+
+def test_a_rule_that_was_ended_meanwhile_gives_nothing(desk: Desk, meanwhile: Meanwhile) -> None:
+    meanwhile(desk.end_rules)
+    with pytest.raises(NotFound):
+        desk.fulfil()
+    assert desk.rows(t.dossiers) == desk.trail("use") == []
+
+
+def test_a_grant_that_was_revoked_meanwhile_gives_nothing(desk: Desk, meanwhile: Meanwhile) -> None:
+    desk.end_rules()
+    grant = desk.grant()
+    meanwhile(lambda: desk.registry.reuse.revoke_grant(grant, by=BUREAU))
+    with pytest.raises(GrantNotValid):
+        desk.fulfil(grant=grant)
+    assert desk.rows(t.dossiers) == desk.trail("use") == []
+
+
+def is_waiting_for_a_lock(connection: Connection) -> bool:
+    query = text("SELECT count(*) FROM pg_locks WHERE NOT granted")
+    return bool(connection.execute(query).scalar_one())
+
+
+def test_the_trail_has_no_use_of_a_grant_after_its_revocation(
+    make_registry: Maker, postgres_url: str, draft_of: Drafts, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """READ COMMITTED: who looks at the grant without locking it, does not see it go."""
+    desk = set_up(make_registry(postgres_url), draft_of)
+    desk.end_rules()
+    grant = desk.grant()
+    revoking = threading.Thread(
+        target=lambda: desk.registry.reuse.revoke_grant(grant, by=BUREAU), daemon=True
+    )
+    put = fulfilment.stored.put_dossier
+
+    def hooked(tx: Transaction, *arguments: Any, **members: Any) -> None:
+        """Let the holder revoke after everything was looked at, and before the commit."""
+        put(tx, *arguments, **members)
+        revoking.start()
+        address = make_url(postgres_url).set(drivername="postgresql+psycopg")
+        outside = create_engine(address, isolation_level="AUTOCOMMIT")
+        with outside.connect() as connection:
+            while revoking.is_alive() and not is_waiting_for_a_lock(connection):
+                pass
+        outside.dispose()
+
+    monkeypatch.setattr(fulfilment.stored, "put_dossier", hooked)
+    with suppress(GrantNotValid):
+        desk.fulfil(grant=grant)
+    revoking.join()
+    actions = [row["action"] for row in desk.trail("use", "grant.revoke")]
+    assert actions in (["use", "grant.revoke"], ["grant.revoke"])
+
+
+# -- consent ---------------------------------------------------------------------------------------------
+
+
+def test_a_grant_is_for_what_the_holder_was_shown(desk: Desk) -> None:
+    """A newer version of the matter may mean another certificate by the same material."""
+    desk.end_rules()
+    shown = matter("HD-T-2", material("m", option(WORKS)), agency=CONSTRUCTION.code)
+    desk.registry.reuse.add_matters(written(shown), by=CLERK)
+    grant = desk.grant("HD-T-2")
+    other = matter("HD-T-2", material("m", option(LICENCE)), agency=CONSTRUCTION.code, version=2)
+    desk.registry.reuse.add_matters(written(other), by=CLERK)
+    with pytest.raises((ConsentOfAnother, GrantNotValid, NotFound)):
+        desk.fulfil(grant=grant, matter="HD-T-2")
+    assert desk.trail("use") == []
+
+
+def test_a_statement_of_a_grant_alone_still_commits_to_the_holder(desk: Desk) -> None:
+    """``holder`` is None only where a project alone was named, says the statement's reader."""
+    desk.end_rules()
+    answer = desk.fulfil(grant=desk.grant(), holder_code=None)
+    assert len(answer["presentations"]) == 1
+    assert parse_dossier(answer["statement"])[2].holder is not None
+
+
+def test_a_use_code_has_so_many_tries_also_at_once(desk: Desk) -> None:
+    reuse = desk.registry.reuse
+    asked = reuse.request_grant(Wish(MATTER), by=BUREAU)
+    code = reuse.make_use_code(asked.id, SignedIn(HOLDER, "001", None))
+    wrong = f"{(int(code.short) + 1) % 10**8:08}"
+    counted = Counter(
+        all_at_once(CODE_TRIES, lambda _: outcome(lambda: reuse.redeem(asked.id, wrong, by=BUREAU)))
+    )
+    assert counted == {UseCodeRefused.code: CODE_TRIES}
+    with pytest.raises(UseCodeRefused):
+        reuse.redeem(asked.id, code.short, by=BUREAU)
+    reuse.make_use_code(asked.id, SignedIn(HOLDER, "001", None))
+    assert [row.tries for row in desk.rows(t.grant_requests)] == [CODE_TRIES + 1]
+
+
+def test_a_use_code_makes_one_grant_however_many_show_it_at_once(desk: Desk) -> None:
+    reuse = desk.registry.reuse
+    asked = reuse.request_grant(Wish(MATTER), by=BUREAU)
+    code = reuse.make_use_code(asked.id, SignedIn(HOLDER, "001", None))
+    counted = Counter(
+        all_at_once(6, lambda _: outcome(lambda: reuse.redeem(asked.id, code.code, by=BUREAU)))
+    )
+    assert counted == {DONE: 1, GrantNotValid.code: 5}
+    assert len(desk.rows(t.grants)) == 1
+
+
+def test_a_grant_is_good_to_the_end_of_its_last_day(desk: Desk, clock: SettableClock) -> None:
+    desk.end_rules()
+    grant = desk.grant(until=date(2026, 3, 3))
+    clock.now = clock.now.replace(day=3, hour=15, minute=59, second=59)
+    assert desk.fulfil(grant=grant)["presentations"]
+    clock.move(timedelta(seconds=1))
+    with pytest.raises(GrantNotValid):
+        desk.fulfil(grant=grant)
+
+
+# -- what is held ----------------------------------------------------------------------------------------
+
+
+def test_a_holder_of_hundreds_still_has_the_oldest_licence(
+    one_desk: Desk, draft_of: Drafts
+) -> None:
+    """A builder's many permits do not crowd out the one licence that was issued first."""
+    registry = one_desk.registry
+    holders = [{"name": "甲公司", "code": HOLDER, "code_type": "001"}]
+    request = IssueRequest(WORKS, draft_of(WORKS, holders=holders), CLERK, PLANNING.code)
+    registry.issue_many([request] * 501)
+    one_desk.add_rule(WORKS)
+    both = matter("HD-T-2", material(), material("works", option(WORKS)), agency=CONSTRUCTION.code)
+    registry.reuse.add_matters(written(both), by=CLERK)
+    asked = Application("HD-T-2", "1", holder_code=HOLDER)
+    states = [item.state for item in registry.checklist(asked, by=BUREAU).items]
+    assert states == [State.MET, State.MET]
+
+
+# -- what happened since ---------------------------------------------------------------------------------
+
+
+def told(desk: Desk, after: int = -1, limit: int = 100) -> list[tuple[str, str]]:
+    client = BUREAU.client or ""
+    found = desk.registry.reuse.changes(client, after=after, limit=limit)
+    return [(one["certificate"], one["operation"]) for one in found]
+
+
+def test_changes_are_told_once_in_order_and_only_to_whom_it_was_given(
+    desk: Desk, draft_of: Drafts, clock: SettableClock
+) -> None:
+    registry, licence = desk.registry, desk.licence.id
+    registry.operate(licence, Operation.SUSPEND, basis=WHY, by=CLERK)
+    registry.operate(licence, Operation.RESUME, basis=WHY, by=CLERK)
+    clock.move(timedelta(hours=1))
+    desk.fulfil("a")
+    desk.fulfil("b")
+    clock.move(timedelta(hours=1))
+    other = registry.issue(LICENCE, draft_of(LICENCE), by=CLERK, agency=PLANNING.code).record
+    registry.operate(other.id, Operation.WITHDRAW, basis=WHY, by=CLERK)
+    for operation in (Operation.SUSPEND, Operation.RESUME, Operation.WITHDRAW):
+        registry.operate(licence, operation, basis=WHY, by=CLERK)
+    expected = [(licence, "suspend"), (licence, "resume"), (licence, "withdraw")]
+    assert told(desk) == expected, "each once, though it was given in two cases"
+    found = registry.reuse.changes(BUREAU.client or "")
+    assert [one["case_number"] for one in found[0]["cases"]] == ["a", "b"]
+    indexes = [one["index"] for one in found]
+    assert indexes == sorted(set(indexes))
+    assert told(desk, after=indexes[0]) == expected[1:], "the cursor is the last one heard"
+    assert told(desk, after=indexes[-1]) == []
+    assert told(desk, limit=1) == expected[:1]
+    assert registry.reuse.changes("another client") == []
+
+
+@pytest.mark.parametrize("behind", [1, 5, 60])
+def test_a_change_is_told_also_by_a_node_whose_clock_is_behind(
+    desk: Desk, clock: SettableClock, behind: int
+) -> None:
+    """The order of two acts is that of the trail: two machines never agree on the second."""
+    desk.fulfil()
+    clock.move(timedelta(seconds=-behind))
+    desk.registry.operate(desk.licence.id, Operation.WITHDRAW, basis=WHY, by=CLERK)
+    assert told(desk) == [(desk.licence.id, "withdraw")]
+
+
+def test_one_bad_address_does_not_stop_the_others(one_desk: Desk) -> None:
+    """The address passes every check, and no library can send to it."""
+    registry, desk = one_desk.registry, one_desk.registry.client_desk
+    urls = {one_desk.client(n).id: url for n, url in (("甲", "https://xn--/x"), ("乙", GOOD))}
+    for number, (client, url) in enumerate(urls.items()):
+        one_desk.fulfil(str(number), replace(BUREAU, client=client))
+        with suppress(InputError):  # refused at once is good too
+            desk.put_webhook(client, url, by=CLERK)
+    registry.operate(one_desk.licence.id, Operation.WITHDRAW, basis=WHY, by=CLERK)
+    heard = delivered(registry, lambda _: httpx.Response(204))
+    assert heard == [GOOD]
+    results = {row.url: row.last_result for row in desk.webhooks()}
+    assert results[GOOD] == "204"
+    assert results.get("https://xn--/x") != "204"
+
+
+def test_nobody_reads_on_and_on_what_a_webhook_answers(one_desk: Desk) -> None:
+    client = one_desk.client()
+    one_desk.fulfil(by=replace(BUREAU, client=client.id))
+    one_desk.registry.client_desk.put_webhook(client.id, GOOD, by=CLERK)
+    one_desk.registry.operate(one_desk.licence.id, Operation.WITHDRAW, basis=WHY, by=CLERK)
+    read: list[int] = []
+
+    async def endless() -> Any:
+        for number in range(1000):
+            read.append(number)
+            yield b"x" * 4096
+
+    delivered(one_desk.registry, lambda _: httpx.Response(200, content=endless()))
+    assert len(read) < 100
+
+
+GOOD = "https://bureau.example/changes"
+
+
+def delivered(registry: Registry, answer: Callable[[httpx.Request], httpx.Response]) -> list[str]:
+    """Deliver once what is due; give the addresses that were called."""
+    called: list[str] = []
+
+    def handle(request: httpx.Request) -> httpx.Response:
+        called.append(str(request.url))
+        return answer(request)
+
+    async def deliver() -> None:
+        async with httpx.AsyncClient(transport=httpx.MockTransport(handle)) as http:
+            await webhooks.deliver_due(registry, http)
+
+    asyncio.run(deliver())
+    return called
+
+
+# -- who manages clients ---------------------------------------------------------------------------------
+
+
+def test_nobody_takes_a_key_to_scopes_that_he_does_not_have(one_desk: Desk) -> None:
+    """Whoever holds one of its keys is the client."""
+    strong = one_desk.client(scopes=["certificates:issue", "sharing:manage"])
+    jwk = public_jwk(make_signer().public_key)
+    with pytest.raises(EcertError):
+        one_desk.registry.client_desk.add_key(strong.id, jwk, by=MANAGER)
+    assert one_desk.registry.client(strong.id) == strong
+
+
+def test_whoever_manages_clients_can_always_suspend_one(one_desk: Desk) -> None:
+    """It gives nobody anything, and it is what must be quick."""
+    strong = one_desk.client(scopes=["certificates:issue"])
+    changed = one_desk.registry.client_desk.change(strong.id, by=MANAGER, state="suspended")
+    assert changed.state == "suspended"
+
+
+def test_a_suspension_is_not_lost_to_another_change(
+    one_desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    desk, client = one_desk.registry.client_desk, one_desk.client()
+    check, waiting = ClientDesk._check, [True]
+
+    def hooked(self: ClientDesk, row: ClientRow, by: Actor) -> None:
+        check(self, row, by)
+        if waiting:
+            waiting.pop()
+            desk.change(client.id, by=CLERK, state="suspended")
+
+    monkeypatch.setattr(ClientDesk, "_check", hooked)
+    desk.change(client.id, by=CLERK, daily_quota=7)
+    kept = one_desk.registry.client(client.id)
+    assert kept is not None
+    assert (kept.state, kept.daily_quota) == ("suspended", 7)
+
+
+def test_a_clerk_of_another_agency_finds_no_client(one_desk: Desk) -> None:
+    client = one_desk.client(agency=PLANNING.code)
+    desk, jwk = one_desk.registry.client_desk, public_jwk(make_signer().public_key)
+    for work in (
+        lambda: desk.change(client.id, by=MANAGER, state="suspended"),
+        lambda: desk.add_key(client.id, jwk, by=MANAGER),
+        lambda: desk.retire_key(client.id, client.id, by=MANAGER),
+        lambda: desk.put_webhook(client.id, GOOD, by=MANAGER),
+        lambda: desk.require_dpop(PLANNING.code, requires=True, by=MANAGER),
+    ):
+        with pytest.raises(NotFound):
+            work()
+
+
+# -- sums ------------------------------------------------------------------------------------------------
+
+
+def test_papers_are_counted_by_the_district_s_days(desk: Desk, clock: SettableClock) -> None:
+    clock.now = clock.now.replace(hour=15, minute=59, second=59)
+    desk.fulfil("a")
+    desk.fulfil("a")  # the same dossier, and no other paper
+    clock.move(timedelta(seconds=1))
+    desk.fulfil("b")
+    with pytest.raises(NotFound):
+        desk.fulfil("c", replace(BUREAU, agency=PLANNING.code))
+    figures = desk.registry.reuse.supervise()
+    counts = (figures["papers_not_brought"], figures["dossiers"], figures["refused"])
+    assert counts == (2, 2, 1)
+    days = [
+        (row["day"], row["papers_not_brought"], row["dossiers"], row["refusals"])
+        for row in figures["per_day"][-2:]
+    ]
+    assert days == [("2026-03-02", 1, 1, 0), ("2026-03-03", 1, 1, 1)]
+    assert len(figures["per_day"]) == 30
+    (kind,) = figures["by_type"]
+    assert (kind["type"], kind["papers_not_brought"]) == (LICENCE, 2)
+    (asked,) = figures["by_matter"]
+    assert (asked["matter"], asked["papers_not_brought"], asked["refusals"]) == (MATTER, 2, 1)
+    by_agency = {row["agency"]: row for row in figures["by_agency"]}
+    assert by_agency[CONSTRUCTION.code]["papers_not_brought"] == 2
+    assert by_agency[PLANNING.code]["refusals"] == 1
+    only = desk.registry.reuse.supervise(date(2026, 3, 2), date(2026, 3, 2))
+    assert (only["papers_not_brought"], only["refused"]) == (1, 0)
+
+
+def test_promises_are_held_against_what_was_decided(
+    desk: Desk, clock: SettableClock, draft_of: Drafts
+) -> None:
+    issuing = matter(
+        "HD-T-2", agency=CONSTRUCTION.code, issues=["construction-permit"], promised_days=5
+    )
+    desk.registry.reuse.add_matters(written(issuing), by=CLERK)
+    accepted = date(2026, 3, 2)
+    for number, due in enumerate((1, 2, 30)):
+        desk.fulfil(
+            str(number),
+            matter="HD-T-2",
+            accepted_on=accepted,
+            due_on=accepted + timedelta(days=due),
+        )
+    clock.move(timedelta(days=2))
+    (row,) = desk.registry.reuse.supervise()["promises"]
+    assert (row["cases"], row["decided"], row["promised_days"]) == (3, 0, 5)
+    assert (row["green"], row["yellow"], row["red"]) == (1, 1, 1)
+    holders = [{"name": "甲公司", "code": HOLDER, "code_type": "001"}]
+    draft = draft_of("construction-permit", holders=holders)
+    desk.registry.issue("construction-permit", draft, by=CLERK, agency=CONSTRUCTION.code)
+    clock.move(timedelta(days=60))
+    (row,) = desk.registry.reuse.supervise(accepted, accepted)["promises"]
+    assert (row["decided"], row["average_days"]) == (3, 2.0)
+    assert (row["green"], row["yellow"], row["red"]) == (2, 0, 1)
+
+
+def test_reading_far_above_habit_is_named(desk: Desk, clock: SettableClock) -> None:
+    client = desk.client("好奇的系统")
+    by = replace(BUREAU, client=client.id)
+
+    def read(times: int) -> None:
+        entries = [AuditEntry("read", by, certificate=desk.licence.id)] * times
+        desk.registry.write_audit(entries)
+        clock.move(timedelta(days=1))
+
+    for _ in range(28):
+        read(7)
+    read(21)  # three times the habit is not above it
+    read(23)
+    unusual = desk.registry.reuse.supervise()["unusual"]
+    assert [(one["name"], one["day"], one["reads"]) for one in unusual] == [
+        ("好奇的系统", "2026-03-31", 23)
+    ]
+    assert unusual[0]["usual"] == 7.5
+
+
+# -- from before -----------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Before:
+    """A registry's home whose database is of the version before reuse, with two clients."""
+
+    home: Path
+    keys: dict[str, ECKey]
+    clock: SettableClock
+
+    def opened(self) -> Registry:
+        around = Surroundings(clock=self.clock, state=self.home.parent / "state")
+        return open_registry(self.home, around=around)
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def before(
+    request: pytest.FixtureRequest, make_registry: Maker, tmp_path: Path, clock: SettableClock
+) -> Before:
+    is_sqlite = request.param == "sqlite"
+    url = "sqlite:///ecert.db" if is_sqlite else request.getfixturevalue("postgres_url")
+    registry = make_registry(url, plan=PLAN)
+    keys: dict[str, ECKey] = {}
+    for name in ("甲系统", "乙系统"):
+        key = ECKey.generate_key("P-256")
+        jwk = {k: v for k, v in key.as_dict(private=False).items() if k != "kid"}
+        row = registry.add_client(
+            name, agency=PLANNING.code, scopes=["certificates:read"], jwk=jwk, by=CLERK
+        )
+        keys[row.id] = key
+    registry.close()
+    address = f"sqlite:///{tmp_path / 'home' / 'ecert.db'}" if is_sqlite else url
+    put_back(address)
+    return Before(tmp_path / "home", keys, clock)
+
+
+def put_back(url: str) -> None:
+    """Lay the database out as the version before did, by its own migrations, with the same rows."""
+    database = engine.open_engine(url)
+    now, then = MetaData(), MetaData()
+    with engine.writer(database).begin() as connection:
+        now.reflect(connection)
+        rows = {
+            table.name: [dict(row) for row in connection.execute(select(table)).mappings()]
+            for table in now.sorted_tables
+        }
+        now.drop_all(connection)
+        config = Config()
+        config.set_main_option("script_location", "ecert.store:migrations")
+        config.attributes["connection"] = connection
+        command.upgrade(config, "0003")
+        then.reflect(connection)
+        jwks = {row["client"]: row["jwk"] for row in rows["client_keys"]}
+        rows["clients"] = [{**row, "jwk": jwks[row["id"]]} for row in rows["clients"]]
+        rows["keys"] = [row for row in rows["keys"] if row["role"] != "registry"]
+        for table in then.sorted_tables:
+            if table.name != "alembic_version":
+                connection.execute(table.delete())
+            known = table.columns.keys()
+            kept = [
+                {name: value for name, value in row.items() if name in known}
+                for row in rows[table.name]
+            ]
+            if kept and table.name != "alembic_version":
+                connection.execute(insert(table), kept)
+        assert connection.execute(select(then.tables["alembic_version"])).scalar() == "0003"
+    database.dispose()
+
+
+def test_clients_of_before_keep_their_keys_and_get_tokens(before: Before) -> None:
+    registry = before.opened()
+    rows = {row.id: row for row in registry.clients()}
+    assert rows.keys() == before.keys.keys()
+    for identifier, key in before.keys.items():
+        row = rows[identifier]
+        assert list(row.keys) == [identifier]
+        assert (row.state, row.addresses, row.daily_quota) == ("active", (), None)
+        assert row.scopes == {"certificates:read"}
+        now = int(before.clock().timestamp())
+        claims = {"iss": identifier, "sub": identifier, "aud": registry.base, "exp": now + 60}
+        header = {"alg": "ES256", "typ": "client-authentication+jwt"}
+        assertion = jwt.encode(header, {**claims, "jti": identifier[:20]}, key)
+        form = {
+            "grant_type": "client_credentials",
+            "client_assertion_type": ASSERTION_TYPE,
+            "client_assertion": assertion,
+        }
+        tokens = Tokens(registry)
+        caller = tokens.check(tokens.grant(form)["access_token"])
+        assert caller is not None
+        assert (caller.client, caller.agency) == (identifier, PLANNING.code)
+    assert not any(one.requires_dpop for one in registry.agencies())
+    registry.check_trail()
+    registry.check_log()
+    registry.close()
+
+
+def test_a_home_of_before_gives_dossiers(
+    before: Before, draft_of: Drafts, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It has no key of its own yet: one is made, and not inside the transaction that waits for it."""
+    monkeypatch.setattr(engine, "BUSY_MILLISECONDS", 300)
+    registry = before.opened()
+    answer = set_up(registry, draft_of).fulfil()
+    assert len(answer["presentations"]) == 1
+    registry.close()
+
+
+def test_several_open_a_home_of_before_at_once(before: Before) -> None:
+    def clients(_: int) -> set[str]:
+        registry = before.opened()
+        try:
+            return {row.id for row in registry.clients()}
+        finally:
+            registry.close()
+
+    assert all_at_once(4, clients) == [before.keys.keys()] * 4
+
+
+@pytest.fixture(autouse=True)
+def _counted(request: pytest.FixtureRequest) -> Iterator[None]:
+    """After every test on a desk: no row of the trail names a holder's code."""
+    yield
+    for name in ("desk", "one_desk"):
+        if name in request.fixturenames:
+            found: Desk = request.getfixturevalue(name)
+            with found.registry.store.reading() as reading:
+                assert reading.connection.execute(select(func.count(t.audit.c.index))).scalar_one()
+            assert HOLDER not in str(found.registry.audit_rows(limit=1000))
