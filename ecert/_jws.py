@@ -179,6 +179,15 @@ MAX_FOREIGN_CHARACTERS = 16 << 10
 _FOREIGN = PyJWS(algorithms=list(FOREIGN_ALGORITHMS))
 
 
+def check_foreign_keys(keys: Mapping[str, Any], algorithm: str) -> None:
+    """Check that every key of a JWK set can be used with an algorithm. Raises: InputError."""
+    for key in keys["keys"]:
+        try:
+            PyJWK(key, algorithm)
+        except PyJWTError as error:
+            raise InputError("the JWK set has a key that does not fit the algorithm") from error
+
+
 def verify_foreign(token: str, keys: Mapping[str, Any], algorithm: str) -> Mapping[str, Any]:
     """Check a token that another authority signed, under its JWK set and the algorithm pinned for it.
 
@@ -187,7 +196,12 @@ def verify_foreign(token: str, keys: Mapping[str, Any], algorithm: str) -> Mappi
     if len(token) > MAX_FOREIGN_CHARACTERS:
         raise TokenError("the token is too long")
     try:
-        kid = _FOREIGN.get_unverified_header(token).get("kid")
+        header = _FOREIGN.get_unverified_header(token)
+        if (
+            str(header.get("typ", "JWT")).upper() != "JWT"
+        ):  # an access or logout token is no sign-in
+            raise TokenError("the token is of another kind")
+        kid = header.get("kid")
         fitting = [key for key in keys.get("keys", ()) if kid is None or key.get("kid") == kid]
         if len(fitting) != 1:
             raise SignatureError("no key of the authority has this name")

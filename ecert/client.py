@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import secrets
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from types import TracebackType
 from typing import Any, Self
@@ -18,7 +18,7 @@ import httpx
 
 from ecert._encoding import b64url, parse_b64url, sha256, to_json, utc_now
 from ecert._jws import CLIENT_ASSERTION, DPOP_PROOF, sign_jws
-from ecert.dossier import Dossier, verify_dossier
+from ecert.dossier import Dossier, presentation_digest, verify_dossier
 from ecert.errors import SignatureError
 from ecert.keys import Signer, Trust, public_jwk
 from ecert.reuse.fulfilment import Application
@@ -29,6 +29,7 @@ TIMEOUT_SECONDS = 5.0
 CALL_SECONDS = 30.0
 WAIT_SECONDS = 25
 ATTEMPTS = 5
+MAX_WAIT_SECONDS = 10.0
 _EARLY_SECONDS = 30  # a token is renewed this long before it ends
 _ASSERTION_TYPE = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
 _AGAIN = frozenset({502, 503, 504})
@@ -111,6 +112,7 @@ class Grounds:
 class ReceivedDossier:
     """A dossier that was received and checked: its statement, and a report of each certificate.
 
+    Materials are those that the statement names; an invalid certificate is in ``reports`` alone.
     ``body`` is the whole answer: keep it, it proves later what was given.
     """
 
@@ -120,11 +122,11 @@ class ReceivedDossier:
 
     @property
     def certificates(self) -> dict[str, Mapping[str, Any]]:
-        """What was disclosed, by material."""
+        """What was disclosed, by material; what is invalid is left out."""
         return {
             material: report.certificate
             for material, report in self.reports.items()
-            if report.certificate is not None
+            if report.certificate is not None and report.verdict is not Verdict.INVALID
         }
 
 
@@ -190,7 +192,10 @@ class RegistryClient:
         """Fetch a certificate's credential and verify it. Raises: Problem, SignatureError."""
         headers = {**grounds.headers(), "Accept": "application/dc+sd-jwt"}
         answer = self._call("GET", f"/v1/certificates/{identifier}", headers=headers)
-        return self._verified(answer.text)
+        report = self._verified(answer.text)
+        if report.certificate is None or report.certificate["id"] != identifier:
+            raise SignatureError("the registry sent another certificate")
+        return report
 
     def search(self, grounds: Grounds, **wanted: Any) -> Iterator[dict[str, Any]]:
         """Find certificates by holder_code, project_code, type, number or status, page by page."""
@@ -224,8 +229,12 @@ class RegistryClient:
         address = f"/v1/matters/{quote(application.matter, safe='')}/checklist"
         return self._json("POST", address, json=_body(application, operator))
 
-    def dossier(self, application: Application, *, operator: str) -> ReceivedDossier:
+    def dossier(
+        self, application: Application, *, operator: str, copies: bool = False
+    ) -> ReceivedDossier:
         """Fetch a dossier and check it whole: statement, presentations, receipts, status.
+
+        With ``copies`` the body has annotated copies where the matter wants them.
 
         Asked again for the same case it is the same dossier. Raises: Problem, SignatureError.
         """
@@ -234,7 +243,18 @@ class RegistryClient:
         for name in ("accepted_on", "due_on"):
             if (day := getattr(application, name)) is not None:
                 body[name] = day.isoformat()
-        return self.check(self._json("POST", address, json=body), application.holder_code)
+        if copies:
+            body["copies"] = True
+        received = self.check(self._json("POST", address, json=body), application.holder_code)
+        self._check_answers(received.statement, application)
+        return received
+
+    def _check_answers(self, statement: Dossier, application: Application) -> None:
+        """Demand that a dossier answers what was asked, and was given to this client."""
+        asked = (application.matter, application.case_number, application.case, self.client_id)
+        given = (statement.matter, statement.case_number, statement.case, statement.client)
+        if asked != given or application.project_code != statement.project_code:
+            raise SignatureError("the registry answered another request")
 
     def check(self, answer: Mapping[str, Any], holder_code: str | None = None) -> ReceivedDossier:
         """Check a dossier as it was answered, now or years later. Raises: SignatureError."""
@@ -248,11 +268,13 @@ class RegistryClient:
             presentations=[one["credential"] for one in shown],
             holder=opened,
         )
-        if len(shown) != len(statement.given):
-            raise SignatureError("the statement is of other presentations")
-        reports = {
-            one["material"]: self._verified(one["credential"], one["receipt"]) for one in shown
-        }
+        receipts = {presentation_digest(one["credential"]): one for one in shown}
+        reports = {}
+        for given in statement.given:
+            one = receipts[given.presentation]
+            if one["material"] != given.material:
+                raise SignatureError("the registry sent a presentation under another name")
+            reports[given.material] = self._verified(one["credential"], one["receipt"])
         return ReceivedDossier(statement, reports, answer)
 
     def _verified(self, credential: str, receipt: str | None = None) -> Report:
@@ -268,9 +290,10 @@ class RegistryClient:
         *,
         case: str | None = None,
         fields: Mapping[str, Sequence[str]] | None = None,
+        delegation: str | None = None,
     ) -> dict[str, Any]:
         """Ask for a holder's grant; his sign-in must carry the ``nonce``. Raises: Problem."""
-        wanted = {"matter": matter, "case": case, "fields": fields}
+        wanted = {"matter": matter, "case": case, "fields": fields, "delegation": delegation}
         body = {name: value for name, value in wanted.items() if value is not None}
         return self._json("POST", "/v1/grants/requests", json=body)
 
@@ -310,25 +333,38 @@ class RegistryClient:
     def _call(
         self, method: str, address: str, *, once: bool = False, **members: Any
     ) -> httpx.Response:
-        """Call until there is an answer; what may not be done twice is tried once. Raises: Problem."""
+        """Call until there is an answer; what may not be done twice is sent once. Raises: Problem.
+
+        A 401 did nothing, so even then a fresh token is tried.
+        """
         headers = dict(members.pop("headers", {}))
-        for attempt in range(1 if once else ATTEMPTS):
+
+        def send() -> httpx.Response:
+            authorised = {**headers, **self._authorised(method, address)}
+            return self._http.request(method, address, headers=authorised, **members)
+
+        answer = self._patiently(send, attempts=1 if once else ATTEMPTS)
+        if answer.status_code == httpx.codes.UNAUTHORIZED:
+            self._token_ends = 0.0  # a token key may have been rotated
+            answer = self._patiently(send, attempts=1 if once else ATTEMPTS)
+        return _checked(answer)
+
+    @staticmethod
+    def _patiently(send: Callable[[], httpx.Response], *, attempts: int) -> httpx.Response:
+        """Send again what got no answer, or one that says: later."""
+        for attempt in range(attempts):
+            is_last = attempt == attempts - 1
             try:
-                authorised = {**headers, **self._authorised(method, address)}
-                answer = self._http.request(method, address, headers=authorised, **members)
+                answer = send()
             except httpx.TransportError:
-                if once or attempt == ATTEMPTS - 1:
+                if is_last:
                     raise
                 time.sleep(0.2 * 2**attempt)
                 continue
-            if answer.status_code in _AGAIN and not once and attempt < ATTEMPTS - 1:
-                time.sleep(min(float(answer.headers.get("Retry-After", "1")), 10.0))
-                continue
-            if answer.status_code == httpx.codes.UNAUTHORIZED and attempt == 0 and not once:
-                self._token_ends = 0.0  # a token key may have been rotated
-                continue
-            return _checked(answer)
-        raise Problem(503, {"code": "busy", "detail": "the registry did not answer"})
+            if answer.status_code not in _AGAIN or is_last:
+                return answer
+            time.sleep(_wait_of(answer))
+        raise AssertionError("there is at least one attempt")
 
     def _authorised(self, method: str, address: str) -> dict[str, str]:
         token = self._fresh_token()
@@ -338,18 +374,21 @@ class RegistryClient:
         return {"Authorization": f"DPoP {token}", "DPoP": proof}
 
     def _fresh_token(self) -> str:
-        if time.monotonic() < self._token_ends:
-            return self._token
+        if time.monotonic() >= self._token_ends:
+            answer = _checked(self._patiently(self._ask_token, attempts=ATTEMPTS)).json()
+            self._token = str(answer["access_token"])
+            self._token_ends = time.monotonic() + answer["expires_in"] - _EARLY_SECONDS
+        return self._token
+
+    def _ask_token(self) -> httpx.Response:
+        """Ask for a token; assertion and proof are fresh each time, for they serve once."""
         form = {
             "grant_type": "client_credentials",
             "client_assertion_type": _ASSERTION_TYPE,
             "client_assertion": self._assertion(),
         }
         proof = {} if self._dpop is None else {"DPoP": self._proof("POST", "/oauth/token")}
-        answer = _checked(self._http.post("/oauth/token", data=form, headers=proof)).json()
-        self._token = str(answer["access_token"])
-        self._token_ends = time.monotonic() + answer["expires_in"] - _EARLY_SECONDS
-        return self._token
+        return self._http.post("/oauth/token", data=form, headers=proof)
 
     def _assertion(self) -> str:
         now = int(utc_now().timestamp())
@@ -388,6 +427,12 @@ def _body(application: Application, operator: str) -> dict[str, Any]:
         "operator": operator,
     }
     return {name: value for name, value in wanted.items() if value is not None}
+
+
+def _wait_of(answer: httpx.Response) -> float:
+    """Say how long to wait, in seconds; a date or nonsense in Retry-After counts as one second."""
+    wanted = answer.headers.get("Retry-After", "1")
+    return min(float(wanted), MAX_WAIT_SECONDS) if wanted.isdigit() else 1.0
 
 
 def _checked(answer: httpx.Response) -> httpx.Response:

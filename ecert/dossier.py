@@ -22,7 +22,7 @@ from ecert._jws import (
     text_claim,
     verify_jws,
 )
-from ecert.errors import SignatureError, TokenError
+from ecert.errors import InputError, SignatureError, TokenError
 from ecert.keys import SigningKey, Trust
 from ecert.receipt import commitment
 
@@ -103,7 +103,7 @@ def holder_commitment(salt: bytes, code: str) -> str:
 
 def presentation_digest(presentation: str) -> str:
     """Name a presentation as it was handed over: base64url SHA-256 of its ASCII."""
-    return b64url(sha256(presentation.encode("ascii")))
+    return b64url(sha256(presentation.encode("utf-8", "replace")))  # what is not ASCII fits nothing
 
 
 def sign_dossier(dossier: Dossier, key: SigningKey, *, base: str) -> str:
@@ -128,19 +128,21 @@ def verify_dossier(
     token: str,
     trust: Trust,
     *,
-    presentations: Sequence[str] = (),
+    presentations: Sequence[str] | None = None,
     holder: tuple[bytes, str] | None = None,
 ) -> Dossier:
     """Check a dossier statement: its signature, and that it speaks of exactly these presentations.
 
-    ``holder`` is the salt and code that open its commitment. Whether the certificates are good is
-    for ``verify`` to say of each presentation. Raises: TokenError, SignatureError.
+    ``presentations`` None leaves those out. ``holder`` is the salt and code that open its
+    commitment. Whether the certificates are good is for ``verify`` to say of each presentation.
+    Raises: TokenError, SignatureError.
     """
     jws, issuer, dossier = parse_dossier(token)
     _verify_registry(jws, issuer, dossier.made_at, trust)
-    handed_over = sorted(presentation_digest(one) for one in presentations)
-    if presentations and handed_over != sorted(one.presentation for one in dossier.given):
-        raise SignatureError("the statement is of other presentations")
+    if presentations is not None:
+        handed_over = sorted(presentation_digest(one) for one in presentations)
+        if handed_over != sorted(one.presentation for one in dossier.given):
+            raise SignatureError("the statement is of other presentations")
     if holder is not None and not hmac.compare_digest(
         holder_commitment(*holder), dossier.holder or ""
     ):
@@ -176,8 +178,11 @@ def _verify_registry(jws: UnverifiedJws, issuer: str, at: int, trust: Trust) -> 
     registry = trust.find(issuer)
     if registry is None:
         raise SignatureError("the registry is not in the trust file")
-    key = registry.registry_key(jws.header.chain, at)
-    verify_jws(jws, key.key)
+    try:
+        key = registry.registry_key(jws.header.chain, at)
+        verify_jws(jws, key.key)
+    except InputError as error:
+        raise SignatureError("the statement's chain is malformed") from error
     retired = registry.retired.get(key.kid)
     if key.kid in registry.compromised or (retired and at >= int(retired.timestamp())):
         raise SignatureError("the registry's key is retired or compromised")

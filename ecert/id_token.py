@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from ecert._jws import FOREIGN_ALGORITHMS, verify_foreign
+from ecert._jws import FOREIGN_ALGORITHMS, check_foreign_keys, verify_foreign
 from ecert.errors import EcertError, IdTokenRefused, InputError
 from ecert.ids import check_credit_code, check_resident_number
 from ecert.model import CREDIT_CODE, RESIDENT_NUMBER, is_line
@@ -67,11 +67,14 @@ def check_provider(provider: Provider) -> Provider:
         raise InputError("a provider has an issuer, at least one audience and at least one level")
     if provider.algorithm not in FOREIGN_ALGORITHMS:
         raise InputError(f"the algorithm is one of {', '.join(FOREIGN_ALGORITHMS)}")
+    if not provider.issuer.startswith(("https://", "http://")):
+        raise InputError("an issuer is an address that begins with https://")
     keys = provider.keys.get("keys")
     if not isinstance(keys, list) or not 1 <= len(keys) <= 50:
         raise InputError("the JWK set has between 1 and 50 keys")
     if any(not isinstance(key, dict) or key.keys() & {"d", "k"} for key in keys):
         raise InputError("the JWK set has something that is not a public key")
+    check_foreign_keys(provider.keys, provider.algorithm)
     if not (provider.claims or DEFAULT_CLAIMS).keys() <= _CHECKS.keys():
         raise InputError("claims name where a credit code (001) or resident number (111) stands")
     return provider

@@ -8,7 +8,7 @@ remembered until it expires: a check costs as much as the rest of a request.
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -22,10 +22,12 @@ from ecert._jws import (
     sign_jws,
     verify_jws,
 )
-from ecert.errors import EcertError, KeyUnavailable, SignatureError
+from ecert.audit import AuditEntry
+from ecert.errors import AddressNotAllowed, EcertError, KeyUnavailable, SignatureError
 from ecert.keys import Role, parse_jwk, thumbprint
 from ecert.model import Actor
 from ecert.registry import Registry
+from ecert.registry.clients import is_allowed_from
 from ecert.registry.keyring import COMPROMISED, public_key_of
 from ecert.store import ClientRow, KeyRow
 
@@ -50,7 +52,11 @@ class OAuthError(Exception):
 
 
 class TokenExpired(Exception):
-    """The token was ours, and its time is over."""
+    """The token was ours, and its time is over; ``caller`` is whose it was."""
+
+    def __init__(self, caller: Caller) -> None:
+        super().__init__()
+        self.caller = caller
 
 
 class ProofError(Exception):
@@ -116,6 +122,12 @@ def check_proof(
     return jkt
 
 
+def _caller(claims: Mapping[str, Any]) -> Caller:
+    scopes, bound = frozenset(str(claims["scope"]).split()), claims.get("cnf")
+    jkt = str(bound.get("jkt")) if isinstance(bound, dict) else None
+    return Caller(str(claims["client_id"]), str(claims["agency"]), scopes, jkt)
+
+
 class Tokens:
     """Gives tokens to clients and checks the tokens that come back."""
 
@@ -127,8 +139,13 @@ class Tokens:
 
     # -- giving -----------------------------------------------------------------------------------
 
-    def grant(self, form: Mapping[str, str], proof: str | None = None) -> dict[str, Any]:
-        """Answer a token request; with a DPoP proof the token is bound to its key. Raises: OAuthError."""
+    def grant(
+        self, form: Mapping[str, str], proofs: Sequence[str] = (), address: str = ""
+    ) -> dict[str, Any]:
+        """Answer a token request from an address; with a DPoP proof the token is bound to its key.
+
+        Raises: OAuthError.
+        """
         if "grant_type" not in form:
             raise OAuthError("invalid_request", "grant_type is missing")
         if form["grant_type"] != "client_credentials":
@@ -137,27 +154,29 @@ class Tokens:
             raise OAuthError(
                 "invalid_client", f"client_assertion_type must be {ASSERTION_TYPE}", 401
             )
-        client = self._authenticate(form.get("client_assertion", ""))
+        client = self._authenticate(form.get("client_assertion", ""), address)
         if form.get("client_id", client.id) != client.id:  # RFC 7521 §4.2
             raise OAuthError("invalid_client", "client_id is another than the assertion's", 401)
         wanted = frozenset(form.get("scope", "").split()) or client.scopes
         if not wanted <= client.scopes:
             raise OAuthError("invalid_scope", "a scope was not granted to this client")
-        return self._issue(client, wanted, self._bind(client, proof))
+        return self._issue(client, wanted, self._bind(client, proofs))
 
-    def _bind(self, client: ClientRow, proof: str | None) -> str | None:
+    def _bind(self, client: ClientRow, proofs: Sequence[str]) -> str | None:
         """Check the DPoP proof of a token request; give the thumbprint of its key."""
-        if proof is None:
+        if len(proofs) > 1:
+            raise OAuthError("invalid_dpop_proof", "one DPoP proof belongs to a call")
+        if not proofs:
             if self._registry.client_desk.requires_dpop(client.agency):
                 raise OAuthError("invalid_dpop_proof", "this agency's tokens are bound: DPoP")
             return None
         try:
             address = f"{self._registry.base}/oauth/token"
-            return check_proof(self._registry, proof, "POST", address)
+            return check_proof(self._registry, proofs[0], "POST", address)
         except ProofError as error:
-            raise OAuthError("invalid_dpop_proof", str(error)) from error
+            raise OAuthError("invalid_dpop_proof", str(error), code=error.code) from error
 
-    def _authenticate(self, assertion: str) -> ClientRow:
+    def _authenticate(self, assertion: str, address: str) -> ClientRow:
         refusal = OAuthError("invalid_client", "the client assertion is not acceptable", 401)
         try:
             jws = parse_compact(assertion[:MAX_TOKEN_CHARACTERS], typ=CLIENT_ASSERTION)
@@ -169,8 +188,16 @@ class Tokens:
             _verify_by_any(jws, client)
         except EcertError as error:
             raise refusal from error
+        if not is_allowed_from(client, address):
+            self._note(client, AddressNotAllowed.code)
+            raise OAuthError("invalid_client", "not from this address", 401, AddressNotAllowed.code)
         self._check_claims(client, claims)
         return client
+
+    def _note(self, client: ClientRow, code: str) -> None:
+        """Put into the trail that a client that proved its key was refused a token."""
+        by = Actor(f"client {client.id[:12]}", client.agency, client.id, "POST /oauth/token")
+        self._registry.write_audit([AuditEntry("call", by, code)])
 
     def _client(self, client_id: Any) -> ClientRow | None:
         return self._registry.client(client_id) if isinstance(client_id, str) else None
@@ -194,6 +221,7 @@ class Tokens:
         if not isinstance(jti, str) or not 8 <= len(jti) <= 256:
             raise OAuthError("invalid_client", "jti has 8 to 256 characters", 401)
         if not self._registry.use_assertion(client.id, jti, expires + CLOCK_SKEW_SECONDS):
+            self._note(client, "assertion_replayed")
             raise OAuthError(
                 "invalid_client", "this assertion was used before", 401, "assertion_replayed"
             )
@@ -241,7 +269,7 @@ class Tokens:
         if remembered is not None:
             caller, expires, kid = remembered
             if now >= expires:
-                raise TokenExpired
+                raise TokenExpired(caller)
             return caller if kid in self._good_keys() else None
         try:
             claims, kid = self._verified(token)
@@ -249,10 +277,9 @@ class Tokens:
             return None
         if not self._is_current(claims, now):
             return None
-        scopes = frozenset(str(claims["scope"]).split())
-        bound = claims.get("cnf")
-        jkt = str(bound.get("jkt")) if isinstance(bound, dict) else None
-        caller = Caller(str(claims["client_id"]), str(claims["agency"]), scopes, jkt)
+        caller = _caller(claims)
+        if now >= claims["exp"]:
+            raise TokenExpired(caller)
         if len(self._remembered) >= _MAX_REMEMBERED:
             self._remembered.clear()
         self._remembered[token] = caller, claims["exp"], kid
@@ -284,6 +311,4 @@ class Tokens:
         times = all(type(claims.get(name)) is int for name in ("iat", "exp"))
         if not texts or not times or claims.get("iss") != base or claims.get("aud") != base:
             return False
-        if now >= claims["exp"]:
-            raise TokenExpired
         return bool(claims["iat"] <= now + CLOCK_SKEW_SECONDS)

@@ -22,7 +22,6 @@ from ecert.audit import AuditEntry
 from ecert.errors import (
     AddressNotAllowed,
     EcertError,
-    Forbidden,
     IdTokenRefused,
     InputError,
     NotFound,
@@ -36,7 +35,7 @@ from ecert.verification import Report, Verifier
 from ecert_api.auth import Caller, ProofError, TokenExpired, Tokens, check_proof
 from ecert_api.batches import Batch
 from ecert_api.limits import RateLimit
-from ecert_api.problems import Unauthorised, unauthorised
+from ecert_api.problems import ScopeMissing, Unauthorised, unauthorised
 
 MAX_TEXT = 200
 MAX_BATCH = 128
@@ -61,7 +60,7 @@ class Service:
         self.issues: Batch[IssueRequest, Issued | EcertError] = Batch(
             registry.issue_many, self.writer, most=MAX_BATCH
         )
-        self.audit: Batch[AuditEntry, EcertError | None] = Batch(
+        self.audit: Batch[Sequence[AuditEntry], EcertError | None] = Batch(
             self._write_audit, self.writer, most=256, is_direct=self._may_write_at_once
         )
         self._writing = 0
@@ -74,18 +73,21 @@ class Service:
         """Tell whether the event loop may commit itself: never while the writer holds the lock."""
         return self._is_local and not self._writing and not self.issues.is_running
 
-    def _write_audit(self, entries: Sequence[AuditEntry]) -> list[EcertError | None]:
-        return self.registry.write_reads(entries)
+    def _write_audit(self, calls: Sequence[Sequence[AuditEntry]]) -> list[EcertError | None]:
+        return self.registry.write_reads(calls)
 
     async def record(self, entries: Sequence[AuditEntry]) -> None:
-        """Make audit rows durable before anything leaves. Raises: QuotaExceeded."""
-        if len(entries) == 1:
-            results = [await self.audit.put(entries[0])]
-        else:
-            results = await asyncio.gather(*(self.audit.put(one) for one in entries))
-        for result in results:
-            if result is not None:
-                raise result
+        """Make the audit rows of a call durable before anything leaves. Raises: QuotaExceeded."""
+        refusal = await self.audit.put(entries)
+        if refusal is not None:
+            raise refusal
+
+    async def note_refusal(self, caller: Caller, request: Request, code: str) -> None:
+        """Put into the trail that a known client was refused before anything was looked at."""
+        route = getattr(request.scope.get("route"), "path", "")  # the pattern, never what was sent
+        purpose = f"{request.method} {route}".strip()
+        by = caller.actor(operator=f"client {caller.client[:12]}", purpose=purpose, matter="")
+        await self.record([AuditEntry("call", by, code)])
 
     async def read(self, work: Callable[..., T], *arguments: Any) -> T:
         """Run a read: at once on SQLite, where a thread costs more than the query."""
@@ -179,10 +181,22 @@ async def _authenticated(request: Request) -> Caller:
     service = service_of(request)
     try:
         caller = service.tokens.check(token)
-    except TokenExpired:
+    except TokenExpired as expired:
+        await service.note_refusal(expired.caller, request, "token_expired")
         raise unauthorised("the token has expired", "token_expired") from None
     if caller is None:
         raise unauthorised("the token is not valid, or no longer")
+    try:
+        await _check_bounds(request, caller, kind, token)
+    except (Unauthorised, AddressNotAllowed) as refusal:
+        await service.note_refusal(caller, request, refusal.code)
+        raise
+    return caller
+
+
+async def _check_bounds(request: Request, caller: Caller, kind: str, token: str) -> None:
+    """Check that the client is active, where it calls from, and that the token is its own."""
+    service = service_of(request)
     desk = service.registry.client_desk
     row = desk.find(caller.client)
     if row is None or row.state != "active":
@@ -191,7 +205,6 @@ async def _authenticated(request: Request) -> Caller:
         raise AddressNotAllowed("the client may not call from this address")
     if kind == "dpop" or caller.jkt is not None or desk.requires_dpop(caller.agency):
         await _check_possession(request, caller, kind, token)
-    return caller
 
 
 async def _check_possession(request: Request, caller: Caller, kind: str, token: str) -> None:
@@ -204,7 +217,7 @@ async def _check_possession(request: Request, caller: Caller, kind: str, token: 
         jkt = await _proved_key(request, token)
     except ProofError as error:
         challenge += ', error="invalid_dpop_proof"'
-        raise Unauthorised(str(error), error.code, challenge) from error
+        raise Unauthorised(str(error), error.code, challenge) from None
     if not hmac.compare_digest(jkt, caller.jkt):
         detail = "the DPoP proof is by another key than the token's"
         raise Unauthorised(detail, "invalid_dpop_proof", challenge)
@@ -229,20 +242,21 @@ async def holder_of(request: Request) -> SignedIn:
     try:
         return await service.read(service.registry.reuse.sign_in, token.strip())
     except IdTokenRefused as error:
-        raise unauthorised(error.message, error.code) from error
+        raise unauthorised(error.message, error.code) from None
 
 
 def require(caller: Caller, *scopes: str) -> None:
     """Demand one of some scopes. Raises: Forbidden."""
     if not caller.scopes & set(scopes):
-        raise Forbidden(f"this needs the scope {' or '.join(scopes)}")
+        raise ScopeMissing(f"this needs the scope {' or '.join(scopes)}", caller)
 
 
 def require_reading(caller: Caller) -> None:
     """Demand any scope to read certificates; which ones is decided for each certificate."""
     prefix = "certificates:read"
     if not any(scope == prefix or scope.startswith(prefix + ":") for scope in caller.scopes):
-        raise Forbidden("this needs a scope certificates:read or certificates:read:<type>")
+        message = "this needs a scope certificates:read or certificates:read:<type>"
+        raise ScopeMissing(message, caller)
 
 
 def check_text(name: str, value: str) -> str:

@@ -10,11 +10,13 @@ from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 from starlette.responses import Response
+from starlette.routing import Match, Route
 
 from ecert import errors
 from ecert.errors import EcertError, FieldError
 
 MEDIA_TYPE = "application/problem+json"
+METHOD_NOT_ALLOWED = 405
 
 PROBLEMS: dict[type[EcertError], tuple[int, str]] = {
     errors.EcertError: (500, "The registry failed"),
@@ -127,12 +129,33 @@ def unauthorised(detail: str, code: str = "unauthorised") -> HTTPException:
     return Unauthorised(detail, code)
 
 
-async def _on_error(_request: Request, error: Exception) -> Response:
+class ScopeMissing(errors.Forbidden):
+    """The token lacks a scope: refused before the registry was asked, so it is noted here."""
+
+    def __init__(self, message: str, caller: object) -> None:
+        super().__init__(message)
+        self.caller = caller
+
+
+async def _on_error(request: Request, error: Exception) -> Response:
     assert isinstance(error, EcertError)  # noqa: S101 - registered for this class only
+    if isinstance(error, ScopeMissing):
+        await request.app.state.service.note_refusal(error.caller, request, error.code)
     return of_error(error)
 
 
-async def _on_http(_request: Request, error: Exception) -> Response:
+def _allowed(request: Request) -> str:
+    """Name the methods of every route that an address has (RFC 9110 §15.5.6)."""
+    methods = {
+        method
+        for route in request.app.routes
+        if isinstance(route, Route) and route.matches(request.scope)[0] is not Match.NONE
+        for method in route.methods or ()
+    }
+    return ", ".join(sorted(methods))
+
+
+async def _on_http(request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)  # noqa: S101 - registered for this class only
     if isinstance(error.__cause__, EcertError):  # the strict JSON reader, through FastAPI
         return of_error(error.__cause__)
@@ -140,6 +163,8 @@ async def _on_http(_request: Request, error: Exception) -> Response:
     if isinstance(error, Unauthorised):
         code = error.code
     headers = dict(error.headers or {})
+    if error.status_code == METHOD_NOT_ALLOWED:
+        headers["Allow"] = _allowed(request)
     title = code.replace("_", " ").capitalize()
     return problem(error.status_code, code, title, str(error.detail), headers=headers)
 

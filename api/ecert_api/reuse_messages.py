@@ -9,6 +9,7 @@ from typing import Annotated, Any, Literal, TypeAlias
 from pydantic import AfterValidator, BaseModel, BeforeValidator, Field
 
 from ecert.model import LINE
+from ecert.registry.clients import WEBHOOK_URL
 from ecert_api.messages import (
     AgencyCode,
     Body,
@@ -72,6 +73,7 @@ class GrantRequestBody(Body):
     case: Key | None = None
     fields: Fields | None = None
     until: Day | None = None
+    delegation: Name | None = None
     operator: Text | None = None
 
 
@@ -81,7 +83,6 @@ class GrantBody(Body):
     request: Name
     id_token: Annotated[str, Field(min_length=1, max_length=16384)] | None = None
     use_code: Annotated[str, Field(min_length=8, max_length=64)] | None = None
-    delegation: Name | None = None
     operator: Text | None = None
 
 
@@ -155,7 +156,7 @@ class KeyBody(Body):
 class WebhookBody(Body):
     """Where a client is told of changes; null: no longer."""
 
-    url: Annotated[str, Field(min_length=1, max_length=600)] | None
+    url: Annotated[str, Field(max_length=600, pattern=WEBHOOK_URL)] | None
 
 
 class AgencyBody(Body):

@@ -15,6 +15,7 @@ import httpx
 
 from ecert.errors import EcertError
 from ecert.registry import Registry
+from ecert.registry.clients import ACTIVE
 from ecert.store import WebhookRow
 
 POLL_SECONDS = 1.0
@@ -35,6 +36,8 @@ async def deliver_for_ever(registry: Registry) -> None:
                 await deliver_due(registry, http)
             except EcertError as error:
                 _LOG.warning("webhooks: %s", error.code)
+            except Exception as error:  # noqa: BLE001 - telling goes on, whatever happened once
+                _LOG.warning("webhooks: %s", type(error).__name__)
             await asyncio.sleep(POLL_SECONDS)
 
 
@@ -42,7 +45,10 @@ async def deliver_due(registry: Registry, http: httpx.AsyncClient) -> None:
     """Make one attempt at each webhook that is due."""
     now = int(registry.clock().timestamp())
     due = await asyncio.to_thread(registry.client_desk.webhooks, now)
-    await asyncio.gather(*(_deliver(registry, http, row, now) for row in due))
+    active = {one.id for one in registry.clients() if one.state == ACTIVE}
+    await asyncio.gather(
+        *(_deliver(registry, http, row, now) for row in due if row.client in active)
+    )
 
 
 async def _deliver(registry: Registry, http: httpx.AsyncClient, row: WebhookRow, now: int) -> None:
@@ -69,6 +75,6 @@ async def _attempt(
     token = await asyncio.to_thread(registry.reuse.signed_changes, row.client, items)
     try:
         answer = await http.post(row.url, content=token, headers={"Content-Type": MEDIA_TYPE})
-    except httpx.HTTPError as error:
+    except Exception as error:  # noqa: BLE001 - an address that none can call is its client's affair
         return type(error).__name__
     return str(answer.status_code)

@@ -8,7 +8,7 @@ import typer
 
 from ecert._encoding import parse_json
 from ecert.cli._console import Json, actor, app, opened, read_input, show
-from ecert.errors import FileError
+from ecert.errors import FileError, NotFound
 from ecert.registry.clients import ACTIVE, SUSPENDED
 
 client_app = typer.Typer(help="Clients 接入系统: departments' systems that call over HTTP.")
@@ -121,7 +121,9 @@ def client_key(
         if retire is not None:
             registry.client_desk.retire_key(client, retire, by=actor())
         row = registry.client(client)
-    keys = sorted(row.keys) if row else []
+        if row is None:
+            raise NotFound("there is no such client")
+    keys = sorted(row.keys)
     show({"client": client, "keys": keys}, as_json, keys)
 
 
@@ -139,6 +141,8 @@ def client_webhook(
     with opened() as registry:
         if url is not None or remove:
             registry.client_desk.put_webhook(client, None if remove else url, by=actor())
+        if registry.client(client) is None:
+            raise NotFound("there is no such client")
         rows = [one for one in registry.client_desk.webhooks() if one.client == client]
     shown = [one.to_json() for one in rows]
     lines = [f"{one.url}  after {one.cursor}  {one.last_result or '–'}" for one in rows]

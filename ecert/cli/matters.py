@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -22,8 +23,8 @@ from ecert.cli._console import (
     show,
     system_user,
 )
-from ecert.dossier import verify_dossier
-from ecert.errors import FileError
+from ecert.dossier import Dossier, presentation_digest, verify_dossier
+from ecert.errors import FileError, SignatureError
 from ecert.ids import ROOT
 from ecert.keys import Trust, parse_trust
 from ecert.model import Actor
@@ -32,7 +33,7 @@ from ecert.reuse.checklist import Checklist, State
 from ecert.reuse.district import DEPARTMENTS, MATTERS, agencies, chain, generate
 from ecert.reuse.fulfilment import Application
 from ecert.reuse.graph import to_svg
-from ecert.reuse.matter import Matter, matter_schema
+from ecert.reuse.matter import MAX_MATTERS, Matter, matter_schema
 from ecert.verification import Verdict, Verifier
 
 matter_app = typer.Typer(help="Matters 事项: what people apply for, and the materials it takes.")
@@ -138,8 +139,12 @@ def sample(
     district: Annotated[
         bool, typer.Option(help="A set of a whole district's size instead, mostly made up.")
     ] = False,
-    departments: Annotated[int, typer.Option(help="How many departments it has.")] = DEPARTMENTS,
-    matters: Annotated[int, typer.Option(help="How many matters it has.")] = MATTERS,
+    departments: Annotated[
+        int, typer.Option(min=4, max=899, help="How many departments it has.")
+    ] = DEPARTMENTS,
+    matters: Annotated[
+        int, typer.Option(min=12, max=MAX_MATTERS, help="How many matters it has.")
+    ] = MATTERS,
     register: Annotated[
         bool, typer.Option(help="Also register the fictional agencies of the set in this registry.")
     ] = False,
@@ -259,6 +264,9 @@ def fulfil(
     case: _Case = None,
     grant: _Grant = None,
     agency: _Agency = None,
+    client: Annotated[
+        str | None, typer.Option(help="Under which client's name; it then hears of changes.")
+    ] = None,
     output: Output = None,
     operator: Operator = None,
     as_json: Json = False,
@@ -268,8 +276,10 @@ def fulfil(
     Example: `ecert matter fulfil HD-ZJ-01 --case-number 2026-17 --holder - --project CODE -o dossier.json`
     """
     application = Application(matter, case_number, _code(holder), project, case, grant)
+    if output is not None:
+        check_folder(output)
     with opened(publishes=True) as registry:
-        by = _acting(registry, matter, agency, operator)
+        by = replace(_acting(registry, matter, agency, operator), client=client)
         dossier = registry.fulfil(application, by=by)
     if output is None:
         show(dossier, as_json, _given(dossier))
@@ -303,9 +313,10 @@ def check(
     believed = _trust(trust)
     presentations = [one["credential"] for one in dossier["presentations"]]
     statement = verify_dossier(dossier["statement"], believed, presentations=presentations)
+    _check_names(dossier, statement)
     verifier = Verifier(believed)
     reports = [
-        verifier.verify(one["credential"], receipt=one["receipt"])
+        verifier.verify(one["credential"], receipt=one.get("receipt"))
         for one in dossier["presentations"]
     ]
     signed = all(_is_signed(one.to_json()) for one in reports)
@@ -318,6 +329,14 @@ def check(
     show(shown, as_json, lines)
     if not signed:
         raise SystemExit(1)
+
+
+def _check_names(dossier: dict[str, Any], statement: Dossier) -> None:
+    """Demand that each presentation stands under the material that the statement names."""
+    names = {one.presentation: one.material for one in statement.given}
+    for one in dossier["presentations"]:
+        if names[presentation_digest(one["credential"])] != one.get("material"):
+            raise SignatureError("a presentation stands under another material")
 
 
 def _is_signed(report: dict[str, Any]) -> bool:

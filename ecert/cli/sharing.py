@@ -21,11 +21,11 @@ from ecert.cli._console import (
     read_input,
     show,
 )
-from ecert.errors import FileError
+from ecert.errors import FileError, InputError, NotFound
 from ecert.id_token import Provider
 from ecert.model import Actor, Basis
 from ecert.reuse.grant import grant_json
-from ecert.reuse.objection import objection_json
+from ecert.reuse.objection import ObjectionState, objection_json
 from ecert.reuse.sharing import Mode, new_rule, rule_json
 from ecert.reuse.supervision import to_csv
 from ecert.reuse.supervision_page import to_html
@@ -132,7 +132,9 @@ def add_provider(
     keys = parse_json(read_input(jwks))
     if not isinstance(keys, dict):
         raise FileError("the file holds no JWK set")
-    claims = dict(one.split("=", 1) for one in claim or () if "=" in one) or None
+    if any("=" not in one for one in claim or ()):
+        raise InputError("a claim is written as 001=credit_code")
+    claims = dict(one.split("=", 1) for one in claim or ()) or None
     provider = Provider(issuer, tuple(audience), tuple(level), keys, algorithm, claims)
     with opened() as registry:
         registry.reuse.put_provider(provider, by=actor())
@@ -225,6 +227,8 @@ def changes(
     Example: `ecert changes --client CLIENT --after 1200`
     """
     with opened() as registry:
+        if registry.client(client) is None:
+            raise NotFound("there is no such client")
         found = registry.reuse.changes(client, after=after)
     lines = [
         f"{one['index']}  {one['at']}  {one['operation']} → {one['status']}  {one['certificate']}"
@@ -237,7 +241,7 @@ def changes(
 @objection_app.command("list")
 def list_objections(
     agency: Annotated[str | None, typer.Option(help="Only this agency's.")] = None,
-    state: Annotated[str | None, typer.Option(help="open, corrected or rejected.")] = None,
+    state: Annotated[ObjectionState | None, typer.Option(help="Only those in this state.")] = None,
     as_json: Json = False,
 ) -> None:
     """List objections: those to answer and those answered.

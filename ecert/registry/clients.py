@@ -5,7 +5,7 @@ from __future__ import annotations
 import ipaddress
 import re
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
@@ -29,9 +29,8 @@ MAX_NAME = 100
 MAX_KEYS = 10
 MAX_ADDRESSES = 50
 _REFRESH_SECONDS = 5.0
-_URL = re.compile(
-    r"https://[A-Za-z0-9.-]+(:[0-9]{1,5})?/[!-~]{0,500}|http://(localhost|127\.0\.0\.1)(:[0-9]{1,5})?/[!-~]{0,500}"
-)
+_LOOPBACK = r"http://(localhost|127\.0\.0\.1)"
+WEBHOOK_URL = rf"^(https://[A-Za-z0-9.-]{{1,253}}|{_LOOPBACK})(:[0-9]{{1,5}})?/[!-~]{{0,300}}$"
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,28 +112,30 @@ class ClientDesk:
             addresses=wish.addresses,
             daily_quota=wish.daily_quota,
         )
-        self._check(row, by)
 
-        def work(tx: Transaction, now: datetime) -> None:
+        def work(tx: Transaction, now: datetime) -> ClientRow:
+            self._check(row)
+            self._check_given(row.scopes, by)
+            self._check_agency(tx, row.agency, by)
             if stored.has_key(tx, kid):
                 raise AlreadyExists("a client with this key is registered already")
-            self._check_agency(tx, row.agency, by)
             stored.add_client(tx, row, int(now.timestamp()))
+            return row
 
-        self._act("client.add", row, by, work)
-        return row
+        return self._act("client.add", by, work)
 
     def change(self, client_id: str, *, by: Actor, **changes: Any) -> ClientRow:
         """Change a client's scopes, addresses, quota or state. Raises: NotFound, InputError."""
-        row = replace(self._own(client_id, by), **changes)
-        self._check(row, by)
 
-        def work(tx: Transaction, _now: datetime) -> None:
-            self._check_agency(tx, row.agency, by)
+        def work(tx: Transaction, _now: datetime) -> ClientRow:
+            old = self._own(tx, client_id, by)
+            row = replace(old, **changes)
+            self._check(row)
+            self._check_given(row.scopes - old.scopes, by)
             stored.put_client(tx, row)
+            return row
 
-        self._act("client.change", row, by, work, changed=sorted(changes))
-        return row
+        return self._act("client.change", by, work, changed=sorted(changes))
 
     def add_key(self, client_id: str, jwk: Mapping[str, Any], *, by: Actor) -> str:
         """Give a client one more key, so that it can change over without a gap; give its kid.
@@ -142,17 +143,18 @@ class ClientDesk:
         Raises: NotFound, InputError, AlreadyExists.
         """
         kid = thumbprint(parse_jwk(dict(jwk)))
-        row = self._own(client_id, by)
-        if len(row.keys) >= MAX_KEYS:
-            raise InputError(f"a client has at most {MAX_KEYS} keys at once")
 
-        def work(tx: Transaction, now: datetime) -> None:
+        def work(tx: Transaction, now: datetime) -> ClientRow:
+            row = self._own(tx, client_id, by)
+            self._check_given(row.scopes, by)  # whoever has the key has the client's scopes
+            if len(row.keys) >= MAX_KEYS:
+                raise InputError(f"a client has at most {MAX_KEYS} keys at once")
             if stored.has_key(tx, kid):
                 raise AlreadyExists("this key is registered already")
-            self._check_agency(tx, row.agency, by)
             stored.add_key(tx, row.id, kid, jwk, int(now.timestamp()))
+            return row
 
-        self._act("client.key.add", row, by, work, kid=kid)
+        self._act("client.key.add", by, work, kid=kid)
         return kid
 
     def retire_key(self, client_id: str, kid: str, *, by: Actor) -> None:
@@ -160,32 +162,33 @@ class ClientDesk:
 
         Raises: NotFound, InputError.
         """
-        row = self._own(client_id, by)
-        if kid not in row.keys:
-            raise NotFound("the client has no such key")
-        if len(row.keys) == 1:
-            raise InputError("this is the client's last key: add another first, or suspend it")
 
-        def work(tx: Transaction, now: datetime) -> None:
-            self._check_agency(tx, row.agency, by)
+        def work(tx: Transaction, now: datetime) -> ClientRow:
+            row = self._own(tx, client_id, by)
+            if kid not in row.keys:
+                raise NotFound("the client has no such key")
+            if len(row.keys) == 1:
+                raise InputError("this is the client's last key: add another first, or suspend it")
             stored.retire_key(tx, row.id, kid, int(now.timestamp()))
+            return row
 
-        self._act("client.key.retire", row, by, work, kid=kid)
+        self._act("client.key.retire", by, work)
 
     def put_webhook(self, client_id: str, url: str | None, *, by: Actor) -> None:
         """Tell a client of changes at this address from now on, or no longer (None).
 
-        Raises: NotFound, InputError for an address that is neither https nor loopback.
+        With another address it is told there what it was not told yet. Raises: NotFound, InputError
+        for an address that is neither https nor loopback.
         """
-        row = self._own(client_id, by)
-        if url is not None and not _URL.fullmatch(url):
-            raise InputError("the address begins with https:// (http:// only on loopback)")
 
-        def work(tx: Transaction, _now: datetime) -> None:
-            self._check_agency(tx, row.agency, by)
+        def work(tx: Transaction, _now: datetime) -> ClientRow:
+            row = self._own(tx, client_id, by)
+            if url is not None and not re.fullmatch(WEBHOOK_URL, url):
+                raise InputError("the address begins with https:// (http:// only on loopback)")
             stored.put_webhook(tx, row.id, url, tx.log_head().size - 1)
+            return row
 
-        self._act("client.webhook", row, by, work)
+        self._act("client.webhook", by, work)
 
     def webhooks(self, due_at: int | None = None) -> list[WebhookRow]:
         """List the webhooks; with a moment, those that may be tried by then."""
@@ -210,8 +213,8 @@ class ClientDesk:
             self._check_agency(tx, agency, by)
             stored.put_requires_dpop(tx, agency, requires=requires)
 
-        details = {"agency": agency[:18], "dpop": "required" if requires else "optional"}
-        self._desk.act(AuditEntry("agency.dpop", by, details=details), work)
+        told = {"agency": agency, "dpop": "required" if requires else "optional"}
+        self._desk.act(AuditEntry("agency.dpop", by), work, lambda _done: told)
         self.forget()
 
     # -- checks ------------------------------------------------------------------------------------
@@ -219,40 +222,49 @@ class ClientDesk:
     def _act(
         self,
         action: str,
-        row: ClientRow,
         by: Actor,
-        work: Callable[[Transaction, datetime], None],
+        work: Callable[[Transaction, datetime], ClientRow],
         **details: Any,
-    ) -> None:
-        told = {"client": row.id, "agency": row.agency, "scopes": sorted(row.scopes), **details}
-        self._desk.act(AuditEntry(action, by, details=told), work)
-        self.forget()
+    ) -> ClientRow:
+        """Change a client in one transaction; what is not there, or not one's own, is not named."""
 
-    def _own(self, client_id: str, by: Actor) -> ClientRow:
-        with self._desk.store.reading() as reading:
-            row = stored.client(reading, client_id)
-            if row is None:
-                raise NotFound("there is no such client")
-            self._check_agency(reading, row.agency, by)
+        def told(row: ClientRow) -> dict[str, Any]:
+            named = {"client": row.id, "agency": row.agency, "scopes": sorted(row.scopes)}
+            return {**named, **details}
+
+        row = self._desk.act(AuditEntry(action, by), work, told)
+        self.forget()
+        return row
+
+    def _own(self, tx: Transaction, client_id: str, by: Actor) -> ClientRow:
+        """Lock a client of one's own agency or of one below it; others' read as absent."""
+        row = stored.lock_client(tx, client_id)
+        if row is None or row.agency not in self._reached(tx, by):
+            raise NotFound("there is no such client")
         return row
 
     @staticmethod
-    def _check_agency(reading: Reading, agency: str, by: Actor) -> None:
-        """Over HTTP one manages the clients of one's own agency and of those below it."""
+    def _reached(reading: Reading, by: Actor) -> frozenset[str]:
+        """Name whose clients somebody manages: over HTTP his own agency's and those below it."""
         agencies = reading.agencies()
-        own = {one.code for one in agencies}
-        if by.scopes is not None:
-            own = set(below(agencies, by.agency or ""))
-        if agency not in own:
+        if by.scopes is None:
+            return frozenset(one.code for one in agencies)
+        return below(agencies, by.agency or "")
+
+    def _check_agency(self, reading: Reading, agency: str, by: Actor) -> None:
+        if agency not in self._reached(reading, by):
             raise NotFound("this agency is not registered")
 
-    def _check(self, row: ClientRow, by: Actor) -> None:
+    @staticmethod
+    def _check_given(scopes: Iterable[str], by: Actor) -> None:
+        if not all(map(by.may, scopes)):
+            raise InputError("nobody gives a scope that he does not have")
+
+    def _check(self, row: ClientRow) -> None:
         if not is_line(row.name, MAX_NAME):
             raise InputError(f"a client's name is one line of at most {MAX_NAME} characters")
         for scope in row.scopes:
             self._check_scope(scope)
-            if not by.may(scope):
-                raise InputError("nobody gives a scope that he does not have")
         if row.state not in {ACTIVE, SUSPENDED}:
             raise InputError(f"a client is {ACTIVE} or {SUSPENDED}")
         if row.daily_quota is not None and not 0 <= row.daily_quota <= 10**9:
@@ -267,7 +279,7 @@ class ClientDesk:
         known = {kind.slug for kind in self._desk.catalogue}
         if scope not in SCOPES and not (scope.startswith(READ_OWN + ":") and slug in known):
             raise InputError(
-                f"unknown scope {scope[:80]!r}; known: {', '.join(sorted(SCOPES))}, {READ_OWN}:<type>"
+                f"unknown scope; known: {', '.join(sorted(SCOPES))}, {READ_OWN}:<type>"
             )
 
 

@@ -197,12 +197,11 @@ class Registry:
         With ``brings_certificate`` the key waits for a certificate of another authority and the
         request (PEM) is given back. Raises: IdentifierError, AlreadyExists, NotFound (parent).
         """
-        check_agency(agency)
-        with self.store.reading() as reading:
-            if reading.agency(agency.code) is not None:
-                raise AlreadyExists("this agency is registered already")
-            if agency.parent is not None and reading.agency(agency.parent) is None:
-                raise NotFound("the parent agency is not registered")
+        try:
+            self._check_new(agency)
+        except EcertError as error:
+            self.write_audit([audit.AuditEntry("agency.add", by, error.code)])
+            raise
         now = self.clock()
         made = (
             self.keys.make_pending(agency)
@@ -219,6 +218,14 @@ class Registry:
         self.store.write(work)
         self.keys.forget()
         return made.request
+
+    def _check_new(self, agency: Agency) -> None:
+        check_agency(agency)
+        with self.store.reading() as reading:
+            if reading.agency(agency.code) is not None:
+                raise AlreadyExists("this agency is registered already")
+            if agency.parent is not None and reading.agency(agency.parent) is None:
+                raise NotFound("the parent agency is not registered")
 
     def agencies(self) -> list[Agency]:
         """List the registered agencies."""
@@ -824,30 +831,37 @@ class Registry:
                 lambda tx: audit.record(tx, entries, now=now, randomness=self._randomness)
             )
 
-    def write_reads(self, entries: Sequence[audit.AuditEntry]) -> list[EcertError | None]:
-        """Write rows of reads; a read beyond its client's quota is refused, and audited as that."""
+    def write_reads(self, calls: Sequence[Sequence[audit.AuditEntry]]) -> list[EcertError | None]:
+        """Write the rows of several calls; one beyond its client's quota is refused as a whole.
+
+        Such a call counts nothing, and its rows say that it was refused.
+        """
         if not self.client_desk.has_quotas():
-            self.write_audit(entries)
-            return [None] * len(entries)
+            self.write_audit([entry for call in calls for entry in call])
+            return [None] * len(calls)
         now = self.clock()
         day = civil_date(now, DEFAULT_ZONE).isoformat()
 
         def work(tx: Transaction) -> list[EcertError | None]:
-            results = [self._use_quota(tx, entry, day) for entry in entries]
+            results = [self._use_quota(tx, call, day) for call in calls]
             rows = [
                 entry if result is None else replace(entry, outcome=result.code)
-                for entry, result in zip(entries, results, strict=True)
+                for call, result in zip(calls, results, strict=True)
+                for entry in call
             ]
             audit.record(tx, rows, now=now, randomness=self._randomness)
             return results
 
         return self.store.write(work)
 
-    def _use_quota(self, tx: Transaction, entry: audit.AuditEntry, day: str) -> EcertError | None:
-        client = entry.by.client or ""
+    def _use_quota(
+        self, tx: Transaction, call: Sequence[audit.AuditEntry], day: str
+    ) -> EcertError | None:
+        client = call[0].by.client or ""
         most = self.client_desk.quota(client)
-        is_read = entry.outcome == audit.DONE and entry.action in SHOWN
-        if most is None or not is_read or sharing.use_quota(tx, f"client:{client}", day, 1, most):
+        count = sum(one.outcome == audit.DONE and one.action in SHOWN for one in call)
+        scope = f"client:{client}"
+        if most is None or not count or sharing.use_quota(tx, scope, day, count, most):
             return None
         return QuotaExceeded("the client's quota of this day is used up")
 

@@ -62,7 +62,10 @@ class Reuse:
             own = None if by.scopes is None else below(agencies, acting_agency(by))
             known = {one.code for one in agencies} if own is None else own
             there = sharing.matter_digests(tx)
+            owners = sharing.matter_agencies(tx)
             results = [(one, _is_new(one, known, there)) for one in matters]
+            if by.scopes is not None:
+                _check_owners(matters, owners)
             if fresh := [_matter_row(one, int(now.timestamp())) for one, new in results if new]:
                 sharing.add_matters(tx, fresh)
             return results
@@ -158,9 +161,9 @@ class Reuse:
 
         Its ``id`` and times are set here. Raises: InputError, NotFound for the agency or matter.
         """
-        self._check_rule(rule)
 
         def work(tx: Transaction, now: Any) -> RuleRow:
+            self._check_rule(rule)
             if tx.agency(rule.agency) is None:
                 raise NotFound("this agency is not registered")
             if rule.matter is not None:
@@ -182,8 +185,10 @@ class Reuse:
         for day in (rule.valid_from, rule.valid_to):
             if day is not None and not _is_day(day):
                 raise InputError("valid_from and valid_to are dates such as 2026-12-31")
-        if unknown := sorted(set(rule.fields) - field_names(self.desk.catalogue, rule.slug)):
-            raise InputError(f"the type {rule.slug} has no field {unknown[0][:80]}")
+        if rule.valid_from and rule.valid_to and rule.valid_to < rule.valid_from:
+            raise InputError("valid_to lies before valid_from")
+        if set(rule.fields) - field_names(self.desk.catalogue, rule.slug):
+            raise InputError("the type has no such field")
 
     def end_rule(self, rule_id: str, *, by: Actor) -> None:
         """End a sharing rule, from now on. Raises: NotFound."""
@@ -193,7 +198,7 @@ class Reuse:
                 raise NotFound("there is no such rule")
             sharing.end_rule(tx, rule_id, int(now.timestamp()))
 
-        self.desk.act(AuditEntry("rule.end", by, details={"rule": rule_id[:26]}), work)
+        self.desk.act(AuditEntry("rule.end", by), work, lambda _done: {"rule": rule_id})
 
     def rules(self) -> list[RuleRow]:
         """List the sharing rules, ended ones too, oldest first."""
@@ -207,14 +212,15 @@ class Reuse:
 
         Raises: InputError.
         """
-        check_provider(provider)
-        self.desk.act(
-            AuditEntry("provider.put", by, details={"issuer": provider.issuer}),
-            lambda tx, now: sharing.put_provider(
-                tx, provider.issuer, provider.to_json(), int(now.timestamp())
-            ),
-        )
-        return provider
+
+        def work(tx: Transaction, now: Any) -> Provider:
+            check_provider(provider)
+            settings = provider.to_json()
+            sharing.put_provider(tx, provider.issuer, settings, int(now.timestamp()))
+            return provider
+
+        entry = AuditEntry("provider.put", by)
+        return self.desk.act(entry, work, lambda done: {"issuer": done.issuer})
 
     def end_provider(self, issuer: str, *, by: Actor) -> None:
         """Believe an identity provider no longer. Raises: NotFound."""
@@ -224,7 +230,7 @@ class Reuse:
                 raise NotFound("this provider is not believed")
             sharing.end_provider(tx, issuer, int(now.timestamp()))
 
-        self.desk.act(AuditEntry("provider.end", by), work)
+        self.desk.act(AuditEntry("provider.end", by), work, lambda _done: {"issuer": issuer})
 
     def providers(self) -> list[Provider]:
         """List the identity providers that are believed."""
@@ -255,11 +261,9 @@ class Reuse:
             matter = self.desk.matter(reading, row.matter)
         return row, matter, "" if agency is None else agency.name
 
-    def grant(
-        self, request_id: str, id_token: str, *, by: Actor, delegation: str | None = None
-    ) -> GrantRow:
+    def grant(self, request_id: str, id_token: str, *, by: Actor) -> GrantRow:
         """Take a holder's sign-in for a request as his agreement. Raises: GrantNotValid, IdTokenRefused."""
-        return grants.grant_by_id_token(self.desk, request_id, id_token, by, delegation=delegation)
+        return grants.grant_by_id_token(self.desk, request_id, id_token, by)
 
     def make_use_code(
         self, request_id: str, holder: SignedIn, *, delegation: str | None = None
@@ -299,6 +303,7 @@ class Reuse:
         with self.desk.store.reading() as reading:
             row = sharing.grant(reading, grant_id) if len(grant_id) <= 26 else None
         if row is None or (by.scopes is not None and row.agency != by.agency):
+            self._write([AuditEntry("grant.read", by, GrantNotValid.code)])
             raise GrantNotValid("there is no such grant")
         return row
 
@@ -427,6 +432,13 @@ def _is_new(matter: Matter, known: Iterable[str], there: Mapping[tuple[str, int]
             f"{matter.code}: version {matter.version} is there in other words; add a version"
         )
     return digest is None
+
+
+def _check_owners(matters: Iterable[Matter], owners: Mapping[str, str]) -> None:
+    """Keep a code with the agency whose matter it is; only the operator moves one."""
+    for one in matters:
+        if owners.get(one.code, one.agency) != one.agency:
+            raise AlreadyExists(f"{one.code} is another agency's matter")
 
 
 def _matter_row(matter: Matter, at: int) -> dict[str, Any]:

@@ -165,6 +165,9 @@ def _check(application: Application) -> None:
             raise InputError(f"{name} is one line of at most 64 characters")
     if not is_line(application.case_number, MAX_TEXT):
         raise InputError(f"case_number is one line of at most {MAX_TEXT} characters")
+    accepted, due = application.accepted_on, application.due_on
+    if accepted is not None and due is not None and due < accepted:
+        raise InputError("a case is due no sooner than it was accepted")
     if not (application.holder_code or application.project_code or application.grant):
         raise InputError("say for whom: a holder_code, a project_code or a grant")
 
@@ -435,14 +438,17 @@ class _Draft:
     def outcome(self) -> bytes:
         """Name by a digest what was given."""
         given = [one.to_json() for one in self.given]
-        return sha256(canonical_plain({"given": given, "states": self.states()}))
+        version = self.admitted.matter.version
+        return sha256(
+            canonical_plain({"given": given, "states": self.states(), "version": version})
+        )
 
     def states(self) -> dict[str, str]:
         return {item.material.code: item.state.value for item in self.checklist.items}
 
     def sign(self, identifier: str, revision: int, salt: bytes) -> str:
         by, application = self.admitted.by, self.application
-        code = application.holder_code
+        code = application.holder_code or self.granter()
         dossier = Dossier(
             id=identifier,
             revision=revision,
@@ -460,6 +466,12 @@ class _Draft:
             given=self.given,
         )
         return sign_dossier(dossier, self.desk.registry_key(), base=self.desk.base)
+
+    def granter(self) -> str | None:
+        """Find the code of whoever gave the grant, in what he holds: the grant knows an HMAC only."""
+        hmac = self.admitted.holder_hmac
+        codes = (holder["code"] for one in self.presented for holder in one.record.body["holders"])
+        return next((code for code in codes if self.desk.holder_hmac(code) == hmac), None)
 
     def items(self) -> Sequence[Mapping[str, Any]]:
         return [

@@ -45,12 +45,16 @@ NO_REQUEST = "there is no such request, or it was used, has expired, or is anoth
 
 @dataclass(frozen=True, slots=True)
 class Wish:
-    """What a grant is asked for: a matter, a case, the fields of each material, and until when."""
+    """What a grant is asked for: a matter, a case, the fields of each material, and until when.
+
+    ``delegation`` names the one under which an agent is to agree for a holder.
+    """
 
     matter: str
     case: str | None = None
     fields: Mapping[str, Sequence[str]] | None = None
     until: date | None = None
+    delegation: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,6 +145,7 @@ def _request(tx: Transaction, desk: ReuseDesk, wish: Wish, by: Actor, now: datet
         "case": wish.case or "",
         "fields": _fields(matter, wish),
         "until": _until(wish.until, now).isoformat(),
+        "delegation": wish.delegation or "",
     }
     request = canonical_plain(body)
     row = RequestRow(
@@ -204,10 +209,10 @@ def sign_in(desk: ReuseDesk, id_token: str) -> SignedIn:
 # -- giving ------------------------------------------------------------------------------------------
 
 
-def grant_by_id_token(
-    desk: ReuseDesk, request_id: str, id_token: str, by: Actor, *, delegation: str | None = None
-) -> GrantRow:
+def grant_by_id_token(desk: ReuseDesk, request_id: str, id_token: str, by: Actor) -> GrantRow:
     """Take a holder's sign-in for a request as his agreement. It counts once.
+
+    For whom an agent agrees is in the request, so he signs in for just that.
 
     Raises: GrantNotValid for the request or the delegation, IdTokenRefused.
     """
@@ -215,8 +220,10 @@ def grant_by_id_token(
     def work(tx: Transaction, now: datetime) -> GrantRow:
         row = _open_request(tx, request_id, by, now)
         signed = verify_id_token(id_token, providers(tx), int(now.timestamp()))
-        if not hmac.compare_digest(row.nonce, signed.nonce or ""):
+        nonce = (signed.nonce or "").encode("utf-8", "replace")
+        if not hmac.compare_digest(row.nonce.encode(), nonce):
             raise IdTokenRefused("the sign-in was for another request")
+        delegation = row.body["delegation"] or None
         holder = _holder(tx, desk, signed, delegation=delegation, matter=row.matter, now=now)
         way = "id_token" if delegation is None else "delegation"
         answered = replace(row, holder_hmac=holder, delegation=delegation)
@@ -238,6 +245,8 @@ def make_use_code(
         holder = _holder(tx, desk, signed, delegation=delegation, matter=row.matter, now=now)
         if row.holder_hmac is not None and row.holder_hmac != holder:
             raise GrantNotValid(NO_REQUEST)
+        if (row.body["delegation"] or delegation) != delegation:
+            raise GrantNotValid("the request is for another delegation")
         code, number = desk.randomness(CODE_BYTES), int.from_bytes(desk.randomness(8), "big")
         made = UseCode(
             b64url(code),
@@ -269,6 +278,7 @@ def grant_by_use_code(desk: ReuseDesk, request_id: str, code: str, by: Actor) ->
         if not _code_fits(desk, row, code, now):
             stored.put_request(tx, row.id, tries=row.tries + 1)
             raise UseCodeRefused("the use code is wrong, was used, or came too late")
+        _check_delegation(tx, row.delegation, row.matter, now)
         return _give(tx, desk, row, "use_code", now)
 
     return desk.act(AuditEntry("grant", by, details={"way": "use_code"}), work, _named_grant)
@@ -371,7 +381,7 @@ def check_grant(
     row = stored.grant(reading, grant_id) if len(grant_id) <= 26 else None
     if row is None or row.agency != by.agency or not _in_force(row, int(now.timestamp())):
         raise GrantNotValid("there is no such grant, or it has ended")
-    _check_delegation(reading, row, now)
+    _check_delegation(reading, row.delegation, row.matter, now)
     if row.matter != matter or row.case != case:
         raise ConsentOfAnother("the grant is for another matter or case")
     if holder_hmac is not None and not hmac.compare_digest(row.holder_hmac, holder_hmac):
@@ -379,12 +389,12 @@ def check_grant(
     return row
 
 
-def _check_delegation(reading: Reading, row: GrantRow, now: datetime) -> None:
-    """End a grant that an agent gave with what he was allowed."""
-    if row.delegation is None:
+def _check_delegation(reading: Reading, delegation: str | None, matter: str, now: datetime) -> None:
+    """End what an agent agreed to with what he was allowed."""
+    if delegation is None:
         return
-    delegation = stored.delegation(reading, row.delegation)
-    if delegation is None or not _covers(delegation, row.matter, now):
+    row = stored.delegation(reading, delegation)
+    if row is None or not _covers(row, matter, now):
         raise GrantNotValid("there is no such grant, or it has ended")
 
 

@@ -66,10 +66,10 @@ def raise_objection(
     Raises: NotFound for any other certificate, InputError.
     """
     own = None if holder is None else desk.holder_hmac(holder.code)
-    if not is_line(complaint.field, 128) or not is_line(complaint.words, MAX_WORDS):
-        raise InputError(f"field and words are one line each, words at most {MAX_WORDS} characters")
 
     def work(tx: Transaction, now: datetime) -> ObjectionRow:
+        if not is_line(complaint.field, 128) or not is_line(complaint.words, MAX_WORDS):
+            raise InputError(f"field and words are one line each, of at most {MAX_WORDS}")
         issuer = _issuer(tx, complaint.certificate, by, own)
         row = ObjectionRow(
             id=desk.new_id(now),
@@ -90,7 +90,7 @@ def raise_objection(
         return row
 
     entry = AuditEntry("objection", by, certificate=named(complaint.certificate))
-    return desk.act(entry, work, lambda row: {"objection": row.id, "field": row.field})
+    return desk.act(entry, work, lambda row: {"objection": row.id})
 
 
 def _issuer(reading: Reading, certificate: str, by: Actor, holder: bytes | None) -> str:

@@ -80,6 +80,13 @@ def client(reading: Reading, client_id: str) -> ClientRow | None:
     return found[0] if found else None
 
 
+def lock_client(tx: Transaction, client_id: str) -> ClientRow | None:
+    """Lock a client and give it: two changes of it come one after the other."""
+    query = select(t.clients.c.id).where(t.clients.c.id == client_id)
+    tx.connection.execute(query.with_for_update()).first()
+    return client(tx, client_id)
+
+
 def _clients(reading: Reading, rows: Sequence[Row[Any]]) -> list[ClientRow]:
     c = t.client_keys.c
     query = select(c.client, c.kid, c.jwk).where(
@@ -164,8 +171,11 @@ def webhooks(reading: Reading, due_at: int | None = None) -> list[WebhookRow]:
 
 
 def put_webhook(tx: Transaction, client_id: str, url: str | None, cursor: int) -> None:
-    """Set up a client's webhook, or remove it; it is told of what happens after ``cursor``."""
+    """Set up a client's webhook, or remove it; a new one is told of what happens after ``cursor``."""
     c = t.webhooks.c
+    query = select(c.cursor).where(c.client == client_id).with_for_update()
+    waiting = tx.connection.execute(query).scalar_one_or_none()
+    cursor = cursor if waiting is None else waiting  # what was not told yet is not lost
     tx.connection.execute(t.webhooks.delete().where(c.client == client_id))
     if url is not None:
         values = {"client": client_id, "url": url, "cursor": cursor, "failures": 0, "next_at": 0}

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Depends, Path, Query, Response
+from fastapi import APIRouter, Depends, Path, Query, Request, Response
 
 from ecert.errors import NotFound
 from ecert.id_token import Provider
@@ -63,11 +63,14 @@ def _own(service: Service, caller: Caller) -> list[Agency]:
 @router.post(
     "/agencies", status_code=201, response_model=AgencyShape, responses=_WRITES, dependencies=_JSON
 )
-async def add_agency(body: AgencyBody, caller: CallerDep, service: ServiceDep) -> Response:
+async def add_agency(
+    body: AgencyBody, request: Request, caller: CallerDep, service: ServiceDep
+) -> Response:
     """Register an agency below the caller's own, and make its signing key."""
     require(caller, CLIENTS)
     own = await service.read(_own, service, caller)
     if body.parent not in {one.code for one in own}:
+        await service.note_refusal(caller, request, NotFound.code)
         raise NotFound("the parent agency is not registered, or not yours")
     agency = Agency(body.code, body.name, body.division, body.parent, body.short_name)
     by = quiet(caller, CLIENTS)

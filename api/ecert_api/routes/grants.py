@@ -54,7 +54,8 @@ _AFTER = Annotated[str, Query(pattern=r"^[0-9A-Z]{0,26}$")]
 async def request_grant(body: GrantRequestBody, caller: CallerDep, service: ServiceDep) -> Response:
     """Fix what a holder will be asked to agree to; his sign-in must carry the `nonce`."""
     require_reading(caller)
-    wish, by = Wish(body.matter, body.case, body.fields, body.until), _clerk(caller, body.operator)
+    wish = Wish(body.matter, body.case, body.fields, body.until, body.delegation)
+    by = _clerk(caller, body.operator)
     row = await service.write(lambda: service.registry.reuse.request_grant(wish, by=by))
     return answer(request_json(row), 201)
 
@@ -74,9 +75,7 @@ async def give(body: GrantBody, caller: CallerDep, service: ServiceDep) -> Respo
     by, reuse = _clerk(caller, body.operator), service.registry.reuse
     if body.id_token is not None:
         token = body.id_token
-        row = await service.write(
-            lambda: reuse.grant(body.request, token, by=by, delegation=body.delegation)
-        )
+        row = await service.write(lambda: reuse.grant(body.request, token, by=by))
     else:
         code = body.use_code or ""
         row = await service.write(lambda: reuse.redeem(body.request, code, by=by))
@@ -155,7 +154,9 @@ async def held(holder: HolderDep, service: ServiceDep) -> Response:
     """Show a holder his own certificates, newest first."""
     found = await service.read(service.registry.reuse.held, holder)
     by = Actor("holder", purpose="own certificates")
-    await service.record([AuditEntry("held", by, details={"given": len(found)})])
+    hmac = service.registry.reuse.desk.holder_hmac(holder.code).hex()
+    told = {"holder_hmac": hmac, "given": len(found)}
+    await service.record([AuditEntry("held", by, details=told)])
     return answer({"items": [one.to_json() for one in found], "next": None})
 
 

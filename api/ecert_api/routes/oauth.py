@@ -45,8 +45,9 @@ async def token(request: Request, service: ServiceDep) -> Response:
         return problem(415, "media_type_unsupported", "Media type unsupported", f"send {FORM}")
     try:
         form = _parse_form(await request.body())
-        proof = request.headers.get("dpop")
-        granted = await service.write(service.tokens.grant, form, proof)
+        proofs = request.headers.getlist("dpop")
+        address = request.client.host if request.client else ""
+        granted = await service.write(service.tokens.grant, form, proofs, address)
     except OAuthError as error:
         return _refusal(error)
     return Response(orjson.dumps(granted), 200, {"Cache-Control": "no-store"}, "application/json")
