@@ -259,11 +259,14 @@ def test_two_keys_at_once_work_and_the_old_one_is_retired(office: Office) -> Non
 
 def test_a_client_calls_only_from_its_addresses(office: Office) -> None:
     who, _ = office.add_client(addresses=["10.1.0.0/16"])
-    refused(office.call("GET", "/v1/matters", who=who), 403, "address_not_allowed")
+    refused(office.desk.ask_token(who.assertion()), 401, "address_not_allowed")
     path = f"/v1/clients/{who.id}"
     shown = office.good("PATCH", path, json={"addresses": ["127.0.0.0/8", "::1"]})
     assert shown["addresses"] == ["127.0.0.0/8", "::1"]
     office.good("GET", "/v1/matters", who=who)
+    headers = office.desk.bearer(who)
+    office.good("PATCH", path, json={"addresses": ["10.1.0.0/16"]})
+    refused(office.desk.send("GET", "/v1/matters", headers=headers), 403, "address_not_allowed")
     office.good("PATCH", path, json={"addresses": []})
     office.good("GET", "/v1/matters", who=who)
 

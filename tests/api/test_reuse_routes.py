@@ -547,14 +547,9 @@ def test_a_delegate_acts_for_the_holder_until_it_is_ended(
     assert delegation["side"] == "principal"
     (seen,) = town.me(sign_in(PERSON), "GET", "/v1/me/delegations").json()["items"]
     assert (seen["id"], seen["side"]) == (delegation["id"], "agent")
-    asked = town.good(
-        town.desk.construction, "POST", "/v1/grants/requests", 201, json={"matter": MATTER}
-    )
-    given = {
-        "request": asked["id"],
-        "id_token": sign_in(PERSON, asked["nonce"]),
-        "delegation": delegation["id"],
-    }
+    wish = {"matter": MATTER, "delegation": delegation["id"]}
+    asked = town.good(town.desk.construction, "POST", "/v1/grants/requests", 201, json=wish)
+    given = {"request": asked["id"], "id_token": sign_in(PERSON, asked["nonce"])}
     grant = town.good(town.desk.construction, "POST", "/v1/grants", 201, json=given)
     assert grant["way"] == "delegation"
     assert len(town.dossier(grant=grant["id"])["presentations"]) == 1

@@ -220,8 +220,8 @@ def test_nobody_listens_and_then_somebody_does(
     registry.client_desk.put_webhook(client, f"{receiver.url}/new", by=CLERK)
     operate(registry, permit, Operation.RESUME)
     deliver(registry)
-    # a new address is told from now on; what lies before is in the feed
-    assert opened(registry, receiver, client) == [["resume"]]
+    # what the old address never heard is told at the new one
+    assert opened(registry, receiver, client) == [["suspend", "resume"]]
     assert [one["operation"] for one in registry.reuse.changes(client)] == ["suspend", "resume"]
 
 

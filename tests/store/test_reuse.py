@@ -48,7 +48,7 @@ from ecert.reuse import fulfilment
 from ecert.reuse.checklist import State
 from ecert.reuse.fulfilment import Application
 from ecert.reuse.grant import CODE_TRIES, Wish
-from ecert.reuse.sharing import Mode, new_rule
+from ecert.reuse.sharing import new_rule
 from ecert.store import ClientRow, Transaction, engine
 from ecert.store import tables as t
 from ecert.testing import SettableClock

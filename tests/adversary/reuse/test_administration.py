@@ -178,7 +178,7 @@ def test_what_is_no_address(world: World, admin: System, address: str) -> None:
 )
 def test_what_is_no_address_of_a_webhook(world: World, admin: System, url: str) -> None:
     path = f"/v1/clients/{admin.id}/webhook"
-    world.refuse(lambda: world.call(admin, "PUT", path, {"url": url}), 400, "input_invalid")
+    world.refuse(lambda: world.call(admin, "PUT", path, {"url": url}), 400, "body_malformed")
 
 
 # -- agencies -----------------------------------------------------------------------------------------
@@ -298,7 +298,7 @@ def take_over(world: World, author: System) -> Callable[[], httpx.Response]:
 
 def test_the_code_of_another_agencys_matter(world: World, author: System) -> None:
     """A version that says the matter is now one's own takes it from the agency that it belongs to."""
-    world.refuse(take_over(world, author), 404, "not_found", by=author)
+    world.refuse(take_over(world, author), 409, "already_exists", by=author)
 
 
 def test_another_agency_cannot_take_a_matter_away(world: World, author: System) -> None:

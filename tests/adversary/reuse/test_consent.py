@@ -598,10 +598,10 @@ def test_a_grant_for_fewer_fields(world: World) -> None:
 # -- delegations -------------------------------------------------------------------------------------------
 
 
-def by_agent(world: World, delegation: str, request: Json | None = None, sub: str = PERSON) -> Any:
-    asked = request or world.request()
+def by_agent(world: World, delegation: str, sub: str = PERSON) -> Any:
+    asked = world.request(delegation=delegation)
     token = world.sign_in(sub, asked["nonce"])
-    return lambda: world.agree(asked, id_token=token, delegation=delegation)
+    return lambda: world.agree(asked, id_token=token)
 
 
 def refuse_agent(world: World, call: Any) -> None:
@@ -689,22 +689,26 @@ def test_a_use_code_rests_on_a_delegation_that_still_holds(world: World) -> None
 
 
 def test_a_department_does_not_choose_for_whom_an_agent_agreed(world: World) -> None:
-    """He signed in for himself; that he also acts for somebody else is not for others to use.
-
-    What he was shown and what the nonce binds names no delegation.
-    """
+    """For whom an agent agrees is in the request that he is shown and signs in for."""
     delegation = world.delegation()
-    request = world.request()
-    shown = world.call(
-        None, "GET", f"/v1/me/requests/{request['id']}", headers=world.holder(PERSON)
-    )
-    assert "delegation" not in shown.text, "if the request named it, this would be his consent"
+    request, other = world.request(), world.request(delegation=delegation)
+    for asked, named in ((request, ""), (other, delegation)):
+        path = f"/v1/me/requests/{asked['id']}"
+        shown = world.call(None, "GET", path, headers=world.holder(PERSON)).json()
+        assert shown["request"]["delegation"] == named
     token = world.sign_in(PERSON, request["nonce"])
     world.refuse(
-        lambda: world.agree(request, id_token=token, delegation=delegation),
-        403,
-        "grant_not_valid",
-        by=world.zj,
+        lambda: world.agree(request, id_token=token, delegation=delegation), 400, "body_malformed"
+    )
+    world.refuse(lambda: world.agree(other, id_token=token), 403, "id_token_refused", by=world.zj)
+
+
+def test_a_use_code_answers_for_whom_the_request_says(world: World) -> None:
+    """Where a department names a delegation, no code of the agent's own answers it."""
+    request = world.request(delegation=world.delegation())
+    body, headers = {"request": request["id"]}, world.holder(PERSON)
+    world.refuse(
+        lambda: world.call(None, "POST", "/v1/me/use-codes", body, headers), 403, "grant_not_valid"
     )
 
 

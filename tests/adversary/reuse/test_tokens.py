@@ -359,7 +359,9 @@ def test_a_proof_for_a_token_serves_no_call(world: World, key: Any, bound: str) 
 def test_a_replayed_proof_gets_no_token(world: World, key: Any) -> None:
     proof = world.proof(key, "POST", "/oauth/token")
     assert world.ask_bound_token(world.zj, proof).status_code == 200
-    answer = world.refuse(lambda: world.ask_bound_token(world.zj, proof), 400, "invalid_dpop_proof")
+    answer = world.refuse(
+        lambda: world.ask_bound_token(world.zj, proof), 400, "dpop_proof_replayed"
+    )
     assert "access_token" not in answer.json()
 
 

@@ -170,8 +170,8 @@ def test_the_trail_holds_after_a_long_day_and_names_nobody(world: World) -> None
     world.agree(request, use_code=world.use_code(request)["short"])
     world.agree(world.request(), id_token="not-a-token", use_code="12345678")
     delegation = world.delegation()
-    asked = world.request()
-    world.agree(asked, id_token=world.sign_in(PERSON, asked["nonce"]), delegation=delegation)
+    asked = world.request(delegation=delegation)
+    world.agree(asked, id_token=world.sign_in(PERSON, asked["nonce"]))
     for path in ("uses", "certificates", "grants", "delegations", "objections"):
         assert world.call(None, "GET", f"/v1/me/{path}", headers=world.holder()).status_code == 200
     complaint = {
@@ -230,7 +230,9 @@ def anywhere(world: World, code: str) -> dict[str, Callable[[], httpx.Response]]
         "use code": lambda: world.agree(request, use_code=code),
         "ID token": lambda: world.agree(request, id_token=code),
         "request": post(zj, "/v1/grants", {"request": code.rjust(26, "0"), "use_code": "12345678"}),
-        "delegation": lambda: world.agree(request, delegation=code.rjust(26, "0")),
+        "delegation": post(
+            zj, "/v1/grants/requests", {"matter": MATTER, "delegation": code.rjust(26, "0")}
+        ),
         "request of a use code": post(None, "/v1/me/use-codes", {"request": code.rjust(26, "0")}),
         "matter of a delegation": post(
             None, "/v1/me/delegations", {"agent_code": A_CODE, "until": until, "matters": [code]}

@@ -210,11 +210,9 @@ class World:
         who: System | None = None,
         matter: str = MATTER,
         sub: str = ENTERPRISE,
-        delegation: str | None = None,
         **body: Any,
     ) -> str:
-        more = {} if delegation is None else {"delegation": delegation}
-        answer = self.agree(self.request(who, matter, **body), who, sub, **more)
+        answer = self.agree(self.request(who, matter, **body), who, sub)
         assert answer.status_code == 201, answer.text
         return str(answer.json()["id"])
 
