@@ -32,6 +32,8 @@ app = typer.Typer(
     add_completion=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
+# A client or key is named by a thumbprint, which may begin with a dash like an option.
+DASHED = {"ignore_unknown_options": True}
 words = Console(stderr=True, highlight=False, soft_wrap=True)
 
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON document on standard output.")]

@@ -7,7 +7,7 @@ from typing import Annotated, Any
 import typer
 
 from ecert._encoding import parse_json
-from ecert.cli._console import Json, actor, app, opened, read_input, show
+from ecert.cli._console import DASHED, Json, actor, app, opened, read_input, show
 from ecert.errors import FileError, NotFound
 from ecert.registry.clients import ACTIVE, SUSPENDED
 
@@ -73,7 +73,7 @@ def client_list(as_json: Json = False) -> None:
     show({"items": rows, "next": None}, as_json, lines)
 
 
-@client_app.command("change")
+@client_app.command("change", context_settings=DASHED)
 def client_change(
     client: _Client,
     scope: _Scopes = None,
@@ -104,7 +104,7 @@ def client_change(
     show(row.to_json(), as_json, [f"{row.id}  {row.state}  {' '.join(sorted(row.scopes))}"])
 
 
-@client_app.command("key")
+@client_app.command("key", context_settings=DASHED)
 def client_key(
     client: _Client,
     add: Annotated[str | None, typer.Option(help="File with one more public key, or -.")] = None,
@@ -127,7 +127,7 @@ def client_key(
     show({"client": client, "keys": keys}, as_json, keys)
 
 
-@client_app.command("webhook")
+@client_app.command("webhook", context_settings=DASHED)
 def client_webhook(
     client: _Client,
     url: Annotated[str | None, typer.Option(help="Where it is told of changes.")] = None,

@@ -9,7 +9,7 @@ from typing import Annotated, Any
 import typer
 
 from ecert._encoding import parse_rfc3339, rfc3339
-from ecert.cli._console import Json, actor, app, opened, read_input, show
+from ecert.cli._console import DASHED, Json, actor, app, opened, read_input, show
 from ecert.errors import HomeError
 from ecert.keys import Role
 from ecert.store import KeyRow
@@ -93,7 +93,7 @@ def keys_rotate(
     show({"kid": new, "retired": old}, as_json, [f"{new}  (retired {old or 'none'})"])
 
 
-@keys_app.command("retire")
+@keys_app.command("retire", context_settings=DASHED)
 def keys_retire(
     kid: Annotated[
         str | None,

@@ -107,8 +107,8 @@ class Reuse:
         States are for the registry's own operators; over HTTP no project is taken. What the
         project's holders hold beside it counts too. Raises: NotFound.
         """
+        around = self.matter(code, by=by)
         with self.desk.store.reading() as reading:
-            around = self.desk.matter(reading, code)
             listed = self._all_matters(reading)
             records: list[Record] = []
             if project_code is not None:

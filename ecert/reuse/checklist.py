@@ -190,7 +190,8 @@ class _Application:
         if demand.kind is Condition.IN_FORCE_FOR:
             last = self.now.timestamp() + demand.days * _DAY
             return record.exp is None or record.exp >= last
-        return _value(record.body, demand.field) in demand.values
+        found = _value(record.body, demand.field)
+        return any(type(one) is type(found) and one == found for one in demand.values)
 
     def explain(
         self, material: Material, found: Sequence[tuple[Record, Permission, Sequence[Demand]]]

@@ -13,6 +13,7 @@ from typing import Any
 from ecert.model import Record, Status
 from ecert.reuse.matter import Matter
 
+_MOST_PAIRS = 2000  # beyond that a picture says little, and looking for longer ways takes long
 _WIDTH, _HEIGHT, _GAP_X, _GAP_Y, _MARGIN = 210, 64, 70, 24, 20
 _COLOURS = {
     "valid": ("#e8f5e9", "#2e7d32"),
@@ -103,7 +104,8 @@ def edges_of(matters: Iterable[Matter]) -> list[Edge]:
 def draw_graph(matters: Sequence[Matter], around: str, records: Iterable[Record] = ()) -> Graph:
     """Find all that comes before and after a matter; with a project's records, each step's state."""
     edges = edges_of(matters)
-    kept = {around} | _reached(edges, around, forward=True) | _reached(edges, around, forward=False)
+    after, before = _neighbours(edges)
+    kept = {around} | _reached(after, around) | _reached(before, around)
     inside = [one for one in edges if one.before in kept and one.after in kept]
     ranks = _ranks(kept, inside)
     by_type: dict[str, Record] = {}
@@ -116,34 +118,67 @@ def draw_graph(matters: Sequence[Matter], around: str, records: Iterable[Record]
     return Graph(around, tuple(ordered), tuple(inside))
 
 
-def _reached(edges: Sequence[Edge], start: str, *, forward: bool) -> set[str]:
+Neighbours = Mapping[str, set[str]]
+
+
+def _neighbours(edges: Iterable[Edge]) -> tuple[Neighbours, Neighbours]:
+    """Give what lies next to each matter: after it, and before it."""
+    after: dict[str, set[str]] = {}
+    before: dict[str, set[str]] = {}
+    for edge in edges:
+        after.setdefault(edge.before, set()).add(edge.after)
+        before.setdefault(edge.after, set()).add(edge.before)
+    return after, before
+
+
+def _reached(neighbours: Neighbours, start: str) -> set[str]:
+    """Name all that can be reached, the start itself only round a circle."""
     found: set[str] = set()
     waiting = [start]
     while waiting:
-        at = waiting.pop()
-        for edge in edges:
-            source, target = (edge.before, edge.after) if forward else (edge.after, edge.before)
-            if source == at and target not in found:
-                found.add(target)
-                waiting.append(target)
+        fresh = neighbours.get(waiting.pop(), set()) - found
+        found |= fresh
+        waiting.extend(fresh)
     return found
 
 
-def _ranks(codes: Iterable[str], edges: Sequence[Edge]) -> dict[str, int]:
-    """Put each matter after all that it needs; a circle is cut where it closes."""
+def _ranks(codes: Iterable[str], edges: Iterable[Edge]) -> dict[str, int]:
+    """Put each matter after all that it needs; those of one circle stand side by side.
+
+    Circles are found by Kosaraju's two walks, which also give them in the order of what they need.
+    """
+    after, before = _neighbours(edges)
     ranks: dict[str, int] = {}
-
-    def rank(code: str, path: tuple[str, ...]) -> int:
+    for code in reversed(_finished(sorted(codes), after)):
         if code in ranks:
-            return ranks[code]
-        before = {one.before for one in edges if one.after == code} - {*path, code}
-        found = max((rank(one, (*path, code)) + 1 for one in sorted(before)), default=0)
-        ranks[code] = found
-        return found
-
-    for code in sorted(codes):
-        rank(code, ())
+            continue
+        circle, waiting = {code}, [code]
+        while waiting:
+            fresh = before.get(waiting.pop(), set()) - ranks.keys() - circle
+            circle |= fresh
+            waiting.extend(fresh)
+        needed = {one for member in circle for one in before.get(member, ())} - circle
+        rank = max((ranks[one] + 1 for one in needed), default=0)
+        ranks.update(dict.fromkeys(circle, rank))
     return ranks
+
+
+def _finished(codes: Iterable[str], after: Neighbours) -> list[str]:
+    """Walk the graph in depth, and name each matter when all after it have been named."""
+    order: list[str] = []
+    seen: set[str] = set()
+    for start in codes:
+        path = [] if start in seen else [(start, iter(sorted(after.get(start, ()))))]
+        seen.add(start)
+        while path:
+            code, ahead = path[-1]
+            step = next((one for one in ahead if one not in seen), None)
+            if step is None:
+                order.append(path.pop()[0])
+            else:
+                seen.add(step)
+                path.append((step, iter(sorted(after.get(step, ())))))
+    return order
 
 
 def _better(old: Record | None, new: Record) -> Record:
@@ -200,22 +235,14 @@ _TIP = (
 
 def _direct(edges: Sequence[Edge]) -> list[tuple[str, str]]:
     """Leave out an arrow that a longer way says already: the picture shows the next step."""
-    pairs = dict.fromkeys((edge.before, edge.after) for edge in edges)
-    after: dict[str, set[str]] = {}
-    for before, then in pairs:
-        after.setdefault(before, set()).add(then)
-
-    def reaches(start: str, goal: str, seen: set[str]) -> bool:
-        for step in after.get(start, set()) - seen:
-            seen.add(step)
-            if step == goal or reaches(step, goal, seen):
-                return True
-        return False
-
+    pairs = list(dict.fromkeys((edge.before, edge.after) for edge in edges))
+    if len(pairs) > _MOST_PAIRS:
+        return pairs
+    after, _ = _neighbours(edges)
     return [
         (before, then)
         for before, then in pairs
-        if not any(reaches(step, then, {before}) for step in after[before] - {then})
+        if not any(then in _reached(after, step) for step in after[before] - {then, before})
     ]
 
 

@@ -237,16 +237,9 @@ def _contradictions(matter: Matter, catalogue: Catalogue | None, at: str) -> Ite
         check_credit_code(matter.agency)
     except EcertError as error:
         yield FieldError(f"{at}/agency", "credit_code", "机构代码有误", error.message)
-    codes = [one.code for one in matter.materials]
-    for place, material in enumerate(matter.materials):
-        here = f"{at}/materials/{place}"
-        if codes.index(material.code) != place:
-            yield FieldError(f"{here}/code", "unique", "材料编码重复", "the code stands twice")
-        if unknown := material.cases - matter.cases.keys():
-            words = f"no such case: {', '.join(sorted(unknown))}"
-            yield FieldError(f"{here}/cases", "case", "没有这种情形", words)
-        for number, option in enumerate(material.options):
-            yield from _option_faults(option, catalogue, f"{here}/satisfied_by/{number}")
+    yield from _material_faults(matter, catalogue, at)
+    if len(matter.cases) != len(matter.definition.get("cases", ())):
+        yield FieldError(f"{at}/cases", "unique", "情形编码重复", "a case stands twice")
     for slug in matter.issues:
         if catalogue is not None and slug not in _slugs(catalogue):
             yield FieldError(f"{at}/issues", "type", "没有这个证照类型", "no such type")
@@ -255,9 +248,29 @@ def _contradictions(matter: Matter, catalogue: Catalogue | None, at: str) -> Ite
             yield FieldError(where, "line", "应为一行文字", "one line of at most 200 characters")
 
 
+def _material_faults(matter: Matter, catalogue: Catalogue | None, at: str) -> Iterator[FieldError]:
+    codes = [one.code for one in matter.materials]
+    for place, material in enumerate(matter.materials):
+        here = f"{at}/materials/{place}"
+        if codes.index(material.code) != place:
+            yield FieldError(f"{here}/code", "unique", "材料编码重复", "the code stands twice")
+        slugs = [option.slug for option in material.options]
+        if len(set(slugs)) != len(slugs):
+            words = "a type stands twice in one material"
+            yield FieldError(f"{here}/satisfied_by", "unique", "证照类型重复", words)
+        if unknown := material.cases - matter.cases.keys():
+            words = f"no such case: {', '.join(sorted(unknown))}"
+            yield FieldError(f"{here}/cases", "case", "没有这种情形", words)
+        for number, option in enumerate(material.options):
+            yield from _option_faults(option, catalogue, f"{here}/satisfied_by/{number}")
+
+
 def _texts(matter: Matter, at: str) -> Iterator[tuple[str, str]]:
     for language, text in matter.name.items():
         yield f"{at}/name/{language}", text
+    for code, name in matter.cases.items():
+        for language, text in name.items():
+            yield f"{at}/cases/{code}/name/{language}", text
     for place, material in enumerate(matter.materials):
         for language, text in material.name.items():
             yield f"{at}/materials/{place}/name/{language}", text
@@ -278,11 +291,18 @@ def _option_faults(option: Option, catalogue: Catalogue | None, here: str) -> It
         if name not in known:
             words = f"the type {option.slug} has no field {name}"
             yield FieldError(f"{here}/fields/{place}", "field", "该类型没有这个字段", words)
+    lists = catalogue.newest(option.slug).lists
     for place, demand in enumerate(option.demands):
-        if demand.kind is Condition.FIELD_IN and demand.field not in option.fields:
+        where = f"{here}/conditions/{place}/field"
+        if demand.kind is not Condition.FIELD_IN:
+            continue
+        if demand.field not in option.fields:
             words = "a condition looks only at a field that is needed anyway"
-            where = f"{here}/conditions/{place}/field"
             yield FieldError(where, "field", "条件只能针对所需字段", words)
+        head, _, rest = demand.field.partition(".")
+        if head != "fields" or rest.partition(".")[0] in lists:
+            words = "a condition cannot look into a list"
+            yield FieldError(where, "list", "条件不能针对列表", words)
 
 
 def field_names(catalogue: Catalogue, slug: str) -> frozenset[str]:

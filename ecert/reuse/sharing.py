@@ -190,15 +190,18 @@ def _permission(
     rule = nearest_rule(access.rules, option.slug, matter.code, access.line, access.today)
     if rule is not None and rule.mode == Mode.NOT_SHARED:
         return None
-    wanted = _wanted(material, option, asked)
-    if rule is not None:
-        _check_fields(material, wanted, rule.fields or option.fields)
-        if rule.mode == Mode.UNCONDITIONAL:
-            return Permission(wanted, rule, None)
-    if access.grant is None or material.code not in access.grant.fields:
+    is_open = rule is not None and rule.mode == Mode.UNCONDITIONAL
+    agreed = None if access.grant is None else access.grant.fields.get(material.code)
+    if not is_open and agreed is None:
         return None
-    _check_fields(material, wanted, access.grant.fields[material.code])
-    return Permission(wanted, rule, access.grant.id)
+    wanted = _wanted(material, option, asked)
+    looked_at = {*wanted, *(one.field for one in option.demands if one.field)}
+    if rule is not None:
+        _check_fields(material, looked_at, rule.fields or option.fields)
+    if is_open:
+        return Permission(wanted, rule, None)
+    _check_fields(material, looked_at, agreed or ())
+    return Permission(wanted, rule, None if access.grant is None else access.grant.id)
 
 
 def _wanted(material: Material, option: Option, asked: Asked | None) -> tuple[str, ...]:
@@ -207,6 +210,7 @@ def _wanted(material: Material, option: Option, asked: Asked | None) -> tuple[st
     return tuple(name for name in option.fields if name in asked[material.code])
 
 
-def _check_fields(material: Material, wanted: Sequence[str], allowed: Sequence[str]) -> None:
+def _check_fields(material: Material, wanted: Iterable[str], allowed: Iterable[str]) -> None:
+    """Refuse what is not allowed; also what a condition looks at tells something of it."""
     if beyond := sorted(set(wanted) - set(allowed)):
         raise FieldNotAllowed(f"{material.code}: not allowed: {', '.join(beyond)[:200]}")

@@ -51,7 +51,10 @@ class Period:
 
 def make_period(since: date | None, until: date | None, now: datetime) -> Period:
     """Choose a period: the last thirty days unless told. Raises: InputError."""
-    last = until or civil_date(now, DEFAULT_ZONE)
+    today = civil_date(now, DEFAULT_ZONE)
+    last = until or today
+    if not _EPOCH + timedelta(days=MAX_PERIOD_DAYS) <= last <= today + timedelta(days=366):
+        raise InputError("a period lies in this registry's time")
     first = since or last - timedelta(days=29)
     if not 0 <= (last - first).days < MAX_PERIOD_DAYS:
         raise InputError(f"a period has 1 to {MAX_PERIOD_DAYS} days")
@@ -312,7 +315,10 @@ _SECTIONS = (
 )
 
 
+_FORMULA = frozenset("=+-@\t\r＝＋－＠")  # also in full width, as some spreadsheets read them
+
+
 def _safe(value: Any) -> str:
     """Write a cell that no spreadsheet takes for a formula."""
     text = "" if value is None else str(value)
-    return "'" + text if text[:1] in {"=", "+", "-", "@", "\t"} else text
+    return "'" + text if text[:1] in _FORMULA else text

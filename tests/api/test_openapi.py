@@ -83,6 +83,10 @@ DECIDED_ELSEWHERE = {
     "POST /v1/certificates/{identifier}/operations",
     # whether matter and operator come in the headers where they are missing in the body
     "POST /v1/certificates/{identifier}/copies",
+    # whether ``until`` lies in the time that a grant may last, and names fit in ``fields``
+    "POST /v1/grants/requests",
+    # whether the days of the rule are in their order, and its type has the fields
+    "POST /v1/sharing-rules",
     # whether the date in ``at`` is in the calendar
     "POST /verify",
     # whether the assertion was signed by a registered client's key, just now, and never used

@@ -77,7 +77,7 @@ def faults(catalogue: Catalogue, value: Any) -> set[tuple[str, str]]:
 
 
 def test_everything_that_is_written_is_read(catalogue: Catalogue) -> None:
-    conditions = [
+    conditions: list[dict[str, Any]] = [
         {"kind": "same_project"},
         {"kind": "in_force_for_days", "days": 30},
         {"kind": "field_in", "field": "fields.kind", "values": ["甲", 1, True]},
