@@ -44,11 +44,14 @@ class AuditEntry:
 
 def record(
     tx: Transaction, entries: Sequence[AuditEntry], *, now: datetime, randomness: Randomness
-) -> None:
-    """Append rows to the trail inside a transaction, before the log's head is locked."""
-    if not entries:
-        return
+) -> int:
+    """Append rows to the trail inside a transaction, before the log's head is locked.
+
+    Gives the index of the first, or where it would have been.
+    """
     edge = tx.lock_head(TRAIL)
+    if not entries:
+        return edge.size
     salts = randomness(SALT_BYTES * len(entries))
     rows = [
         _row(
@@ -57,6 +60,7 @@ def record(
         for place, entry in enumerate(entries)
     ]
     log.add_leaves(tx, TRAIL, edge, rows)
+    return edge.size
 
 
 def _row(entry: AuditEntry, index: int, at: int, salt: bytes) -> dict[str, Any]:

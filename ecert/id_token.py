@@ -30,7 +30,8 @@ class Provider:
 
     ``audiences`` are the online halls whose sign-ins count, ``levels`` the values of ``acr`` that
     are sure enough, ``claims`` where a credit code (001) or resident number (111) stands, ``keys``
-    its JWK set, ``algorithm`` the one it signs with.
+    its JWK set, ``algorithm`` the one it signs with. ``portals`` are the audiences whose sign-ins
+    open a holder's own pages; none named: every hall's. Name them where departments run halls.
     """
 
     issuer: str
@@ -39,6 +40,7 @@ class Provider:
     keys: Mapping[str, Any]
     algorithm: str = "RS256"
     claims: Mapping[str, str] | None = None
+    portals: tuple[str, ...] = ()
 
     def to_json(self) -> dict[str, Any]:
         """Give the settings as they are kept."""
@@ -48,21 +50,26 @@ class Provider:
             "keys": dict(self.keys),
             "algorithm": self.algorithm,
             "claims": dict(self.claims or DEFAULT_CLAIMS),
+            "portals": list(self.portals),
         }
 
 
 @dataclass(frozen=True, slots=True)
 class SignedIn:
-    """Who signed in: a holder's code and its type, and the nonce that the sign-in was for."""
+    """Who signed in: a holder's code and its type, and the nonce that the sign-in was for.
+
+    ``is_own``: the sign-in also opens the holder's own pages.
+    """
 
     code: str
     code_type: str
     nonce: str | None
+    is_own: bool = True
 
 
 def check_provider(provider: Provider) -> Provider:
     """Check an identity provider's settings. Raises: InputError."""
-    texts = (provider.issuer, *provider.audiences, *provider.levels)
+    texts = (provider.issuer, *provider.audiences, *provider.levels, *provider.portals)
     if not provider.audiences or not provider.levels or not all(is_line(one, 200) for one in texts):
         raise InputError("a provider has an issuer, at least one audience and at least one level")
     if provider.algorithm not in FOREIGN_ALGORITHMS:
@@ -89,6 +96,7 @@ def to_provider(issuer: str, settings: Mapping[str, Any]) -> Provider:
         settings["keys"],
         settings["algorithm"],
         settings["claims"],
+        tuple(settings["portals"]),
     )
 
 
@@ -117,13 +125,18 @@ def _signed_in(claims: Mapping[str, Any], provider: Provider, now: int) -> Signe
     nonce = claims.get("nonce")
     if not isinstance(nonce, str | None):
         raise IdTokenRefused("the nonce is a text")
-    return SignedIn(code, code_type, nonce)
+    is_own = not provider.portals or set(_named(claims)) <= set(provider.portals)
+    return SignedIn(code, code_type, nonce, is_own)
+
+
+def _named(claims: Mapping[str, Any]) -> Any:
+    audience = claims.get("aud")
+    return [audience] if isinstance(audience, str) else audience
 
 
 def _check_audience(claims: Mapping[str, Any], provider: Provider) -> None:
-    audience = claims.get("aud")
-    named = [audience] if isinstance(audience, str) else audience
-    known = set(provider.audiences)
+    named = _named(claims)
+    known = {*provider.audiences, *provider.portals}
     if (
         not isinstance(named, list)
         or not named

@@ -67,7 +67,7 @@ def _operate(tx: Transaction, desk: Desk, act: Act, by: Actor, now: datetime) ->
     salt = desk.randomness(SALT_BYTES)
     tx.put_status(record.id, result, seconds)
     details = {"status": result.value}
-    audit.record(
+    trail_index = audit.record(
         tx,
         [audit.AuditEntry(operation.value, by, certificate=record.id, details=details)],
         now=now,
@@ -81,7 +81,8 @@ def _operate(tx: Transaction, desk: Desk, act: Act, by: Actor, now: datetime) ->
         commitment=commitment(salt, token.encode("ascii")),
         ref=record.log_index,
     )
-    _add_statement(tx, log.append_entries(tx, [entry]), statement, token, salt)
+    places = log.append_entries(tx, [entry]), trail_index
+    _add_statement(tx, places, statement, token, salt)
     found = tx.record(record.id)
     assert found is not None  # noqa: S101 - it was just locked
     return found
@@ -99,11 +100,12 @@ def _sign(desk: Desk, record: Record, statement: Statement) -> str:
 
 
 def _add_statement(
-    tx: Transaction, log_index: int, statement: Statement, token: str, salt: bytes
+    tx: Transaction, places: tuple[int, int], statement: Statement, token: str, salt: bytes
 ) -> None:
     tx.add_statement(
         {
-            "log_index": log_index,
+            "log_index": places[0],
+            "trail_index": places[1],
             "certificate": statement.subject,
             "operation": statement.operation.value,
             "status": statement.status.value,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
@@ -77,7 +78,7 @@ class LastNote:
 
     def _write(self, note: str) -> None:
         self.path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        fresh = self.path.with_suffix(f".{os.getpid()}.new")
+        fresh = self.path.with_suffix(f".{os.getpid()}-{threading.get_ident()}.new")
         with fresh.open("w", encoding="utf-8") as file:
             file.write(note)
             file.flush()

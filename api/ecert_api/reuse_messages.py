@@ -118,12 +118,16 @@ class HolderObjectionBody(Body):
 
 
 class AnswerBody(Body):
-    """The answer to an objection: with a draft and a basis a correction, without a reason why not."""
+    """The answer to an objection: with a draft and a basis a correction, without a reason why not.
+
+    ``corrected``: the next version that is there already answers it.
+    """
 
     answer: Words
     operator: Text
     basis: Reason | None = None
     draft: dict[str, Any] | None = None
+    corrected: bool = False
 
 
 class ClientBody(Body):
@@ -182,7 +186,9 @@ class RuleBody(Body):
     agency: AgencyCode
     matter: MatterCode | None = None
     mode: Literal["unconditional", "conditional", "not_shared"]
-    fields: Annotated[list[FieldName], Field(max_length=200)] = Field(default_factory=list)
+    fields: Annotated[list[FieldName | Literal["*"]], Field(max_length=200)] = Field(
+        default_factory=list
+    )
     legal_basis: Reason
     daily_quota: Quota | None = None
     valid_from: Day | None = None
@@ -204,6 +210,7 @@ class ProviderBody(Body):
     keys: dict[str, Any]
     algorithm: Literal["RS256", "PS256", "ES256", "EdDSA"] = "RS256"
     claims: dict[Literal["001", "111"], Text] | None = None
+    portals: Annotated[list[Text], Field(max_length=50)] = Field(default_factory=list)
 
 
 class MatterPage(BaseModel):

@@ -15,7 +15,6 @@ import httpx
 
 from ecert.errors import EcertError
 from ecert.registry import Registry
-from ecert.registry.clients import ACTIVE
 from ecert.store import WebhookRow
 
 POLL_SECONDS = 1.0
@@ -24,6 +23,7 @@ LEASE_SECONDS = 60
 FIRST_RETRY_SECONDS = 5
 LAST_RETRY_SECONDS = 3600
 MAX_ITEMS = 100
+FAR_BEHIND = 1000
 MEDIA_TYPE = "application/jwt"
 _LOG = logging.getLogger("ecert")
 
@@ -45,23 +45,22 @@ async def deliver_due(registry: Registry, http: httpx.AsyncClient) -> None:
     """Make one attempt at each webhook that is due."""
     now = int(registry.clock().timestamp())
     due = await asyncio.to_thread(registry.client_desk.webhooks, now)
-    active = {one.id for one in registry.clients() if one.state == ACTIVE}
-    await asyncio.gather(
-        *(_deliver(registry, http, row, now) for row in due if row.client in active)
-    )
+    await asyncio.gather(*(_deliver(registry, http, row, now) for row in due))
 
 
 async def _deliver(registry: Registry, http: httpx.AsyncClient, row: WebhookRow, now: int) -> None:
-    items = await asyncio.to_thread(
-        lambda: registry.reuse.changes(row.client, after=row.cursor, limit=MAX_ITEMS)
+    items, cursor = await asyncio.to_thread(
+        lambda: registry.reuse.changes_since(row.client, after=row.cursor, limit=MAX_ITEMS)
     )
-    if not items or not await asyncio.to_thread(
-        registry.client_desk.lease, row, now + LEASE_SECONDS
-    ):
+    if not items:
+        if cursor - row.cursor >= FAR_BEHIND:  # so that the next look is short
+            await asyncio.to_thread(registry.client_desk.settle, replace(row, cursor=cursor))
+        return
+    if not await asyncio.to_thread(registry.client_desk.lease, row, now + LEASE_SECONDS):
         return
     result = await _attempt(registry, http, row, items)
     if result.startswith("2"):
-        settled = replace(row, cursor=items[-1]["index"], failures=0, next_at=0, last_result=result)
+        settled = replace(row, cursor=cursor, failures=0, next_at=0, last_result=result)
     else:
         wait = min(FIRST_RETRY_SECONDS * 2 ** min(row.failures, 20), LAST_RETRY_SECONDS)
         settled = replace(row, failures=row.failures + 1, next_at=now + wait, last_result=result)
@@ -74,7 +73,11 @@ async def _attempt(
     """Tell a client once; give the status it answered, or what went wrong, in a word."""
     token = await asyncio.to_thread(registry.reuse.signed_changes, row.client, items)
     try:
-        answer = await http.post(row.url, content=token, headers={"Content-Type": MEDIA_TYPE})
+        headers = {"Content-Type": MEDIA_TYPE}
+        async with (
+            asyncio.timeout(TIMEOUT_SECONDS),
+            http.stream("POST", row.url, content=token, headers=headers) as answer,
+        ):
+            return str(answer.status_code)  # what else it answers is not read
     except Exception as error:  # noqa: BLE001 - an address that none can call is its client's affair
         return type(error).__name__
-    return str(answer.status_code)

@@ -123,6 +123,10 @@ def add_provider(
         list[str] | None,
         typer.Option(help="Where a code stands: 001=credit_code, 111=resident_number."),
     ] = None,
+    portal: Annotated[
+        list[str] | None,
+        typer.Option(help="Only these client_ids open a holder's own pages; several times."),
+    ] = None,
     as_json: Json = False,
 ) -> None:
     """Believe an identity provider's ID tokens; again with other keys after it changed them.
@@ -135,7 +139,8 @@ def add_provider(
     if any("=" not in one for one in claim or ()):
         raise InputError("a claim is written as 001=credit_code")
     claims = dict(one.split("=", 1) for one in claim or ()) or None
-    provider = Provider(issuer, tuple(audience), tuple(level), keys, algorithm, claims)
+    halls, portals = tuple(audience), tuple(portal or ())
+    provider = Provider(issuer, halls, tuple(level), keys, algorithm, claims, portals)
     with opened() as registry:
         registry.reuse.put_provider(provider, by=actor())
     show({"issuer": issuer, **provider.to_json()}, as_json, [issuer])
@@ -264,6 +269,9 @@ def answer_objection(
         typer.Option(metavar="DRAFT.json", help="Correct the certificate with this draft."),
     ] = None,
     basis: Annotated[str, typer.Option(help="Basis document of a correction.")] = "",
+    corrected: Annotated[
+        bool, typer.Option(help="The next version that is there already answers it.")
+    ] = False,
     operator: Operator = None,
     as_json: Json = False,
 ) -> None:
@@ -275,7 +283,12 @@ def answer_objection(
     by = actor(operator)
     with opened(publishes=True) as registry:
         row = registry.answer_objection(
-            objection, by=by, answer=answer, basis=Basis(answer, basis, by.operator), draft=draft
+            objection,
+            by=by,
+            answer=answer,
+            basis=Basis(answer, basis, by.operator),
+            draft=draft,
+            is_corrected=corrected,
         )
     shown = objection_json(row)
     show(

@@ -30,7 +30,8 @@ def write(tx: Transaction, desk: Desk, works: list[Work], fresh: list[Work], now
     for work in taking_over:
         _supersede(tx, desk, work, seconds)
     _keep_keys(tx, fresh, seconds)
-    audit.record(tx, [_audit_entry(work) for work in works], now=now, randomness=desk.randomness)
+    rows = [_audit_entry(work) for work in works]
+    trail_index = audit.record(tx, rows, now=now, randomness=desk.randomness)
     if not fresh:
         return
     time = rfc3339(now)
@@ -41,7 +42,8 @@ def write(tx: Transaction, desk: Desk, works: list[Work], fresh: list[Work], now
         work.record = replace(made(work), log_index=first + place)
     tx.add_certificates([_row(desk, work) for work in fresh])
     for place, work in enumerate(taking_over):
-        tx.add_statement(_statement_row(work, first + len(fresh) + place, seconds))
+        row = _statement_row(work, first + len(fresh) + place, seconds)
+        tx.add_statement({**row, "trail_index": trail_index})
 
 
 def _supersede(tx: Transaction, desk: Desk, work: Work, seconds: int) -> None:

@@ -15,7 +15,7 @@ from ecert.errors import AlreadyExists, InputError, NotFound
 from ecert.keys import parse_jwk, thumbprint
 from ecert.model import Actor, is_line
 from ecert.reuse.desk import ReuseDesk
-from ecert.reuse.sharing import below, lineage
+from ecert.reuse.sharing import below
 from ecert.store import ClientRow, Reading, Transaction, WebhookRow
 from ecert.store import clients as stored
 
@@ -63,10 +63,8 @@ class ClientDesk:
                 self._rows = {one.id: one for one in stored.clients(reading)}
                 self._has_quotas = any(one.daily_quota is not None for one in self._rows.values())
                 agencies = reading.agencies()
-            demanding = {one.code for one in agencies if one.requires_dpop}
-            self._dpop = frozenset(
-                one.code for one in agencies if demanding & set(lineage(agencies, one.code))
-            )
+            demanding = [one.code for one in agencies if one.requires_dpop]
+            self._dpop = frozenset().union(*(below(agencies, code) for code in demanding))
             self._read_at = time.monotonic()
         return self._rows
 
@@ -75,6 +73,11 @@ class ClientDesk:
         if client_id not in self.rows():
             self.forget()
         return self.rows().get(client_id)
+
+    def fresh(self, client_id: str) -> ClientRow | None:
+        """Find a client as it is at this moment, or None."""
+        with self._desk.store.reading() as reading:
+            return stored.client(reading, client_id)
 
     def requires_dpop(self, agency: str) -> bool:
         """Tell whether an agency, or one above it, wants its clients' calls bound to a key."""
@@ -191,7 +194,7 @@ class ClientDesk:
         self._act("client.webhook", by, work)
 
     def webhooks(self, due_at: int | None = None) -> list[WebhookRow]:
-        """List the webhooks; with a moment, those that may be tried by then."""
+        """List the webhooks; with a moment, those of active clients that may be tried by then."""
         with self._desk.store.reading() as reading:
             return stored.webhooks(reading, due_at)
 

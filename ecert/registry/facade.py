@@ -261,8 +261,7 @@ class Registry:
 
     def client(self, client_id: str) -> ClientRow | None:
         """Find a client by its identifier as it is now, or None."""
-        self.client_desk.forget()
-        return self.client_desk.find(client_id)
+        return self.client_desk.fresh(client_id)
 
     def use_assertion(self, client: str, jti: str, expires_at: int) -> bool:
         """Use a client assertion once; False when it was used before, on any node."""
@@ -746,14 +745,27 @@ class Registry:
         return copies
 
     def answer_objection(
-        self, objection: str, *, by: Actor, answer: str, basis: Basis, draft: Any = None
+        self,
+        objection: str,
+        *,
+        by: Actor,
+        answer: str,
+        basis: Basis,
+        draft: Any = None,
+        is_corrected: bool = False,
     ) -> ObjectionRow:
         """Answer an objection 异议: with a draft by a correction, a change; without by a reason.
 
+        ``is_corrected``: the next version that is there already answers it.
         Raises: NotFound, Refused when it was answered already, and what ``operate`` raises.
         """
 
         def correct(certificate: str) -> str:
+            if is_corrected:
+                successor = self.show(certificate, by=by).superseded_by
+                if successor is None:
+                    raise InputError("the certificate has no next version yet")
+                return successor
             done = self.succeed(certificate, Operation.CHANGE, draft, basis=basis, by=by)
             return done.record.id
 
@@ -762,7 +774,7 @@ class Registry:
             objection,
             by,
             answer=answer,
-            correct=None if draft is None else correct,
+            correct=correct if is_corrected or draft is not None else None,
         )
 
     # -- log and audit -------------------------------------------------------------------------------

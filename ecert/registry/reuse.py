@@ -23,7 +23,7 @@ from ecert.reuse.grant import UseCode, Wish
 from ecert.reuse.graph import Graph, draw_graph
 from ecert.reuse.matter import Matter, field_names, parse_matters
 from ecert.reuse.objection import Complaint
-from ecert.reuse.sharing import NO_MATTER, Mode, below
+from ecert.reuse.sharing import NO_MATTER, WHOLE, Mode, below
 from ecert.reuse.supervision import make_period, supervise
 from ecert.store import (
     DelegationRow,
@@ -125,7 +125,7 @@ class Reuse:
     def graph_of(self, record: Record, may_see: Callable[[Record], bool]) -> Graph:
         """Show what comes before and after a certificate, for a caller that was audited already.
 
-        What it rests on it names itself; of what rests on it only what the caller may see counts.
+        What it rests on directly it names itself; beyond that only what the caller may see counts.
         Raises: NotFound where no matter issues its type.
         """
         with self.desk.store.reading() as reading:
@@ -134,7 +134,9 @@ class Reuse:
         around = next((one for one in listed if record.slug in one.issues), None)
         if around is None:
             raise NotFound("no matter issues certificates of this type")
-        shown = [*below_it, record, *(one for one in above_it if may_see(one))]
+        named = set(record.body["rests_on"])
+        others = [one for one in (*below_it, *above_it) if one.id in named or may_see(one)]
+        shown = [*others, record]
         return draw_graph(listed, around.code, self._today(shown))
 
     def _all_matters(self, reading: Reading) -> list[Matter]:
@@ -187,7 +189,7 @@ class Reuse:
                 raise InputError("valid_from and valid_to are dates such as 2026-12-31")
         if rule.valid_from and rule.valid_to and rule.valid_to < rule.valid_from:
             raise InputError("valid_to lies before valid_from")
-        if set(rule.fields) - field_names(self.desk.catalogue, rule.slug):
+        if set(rule.fields) - field_names(self.desk.catalogue, rule.slug) - {WHOLE}:
             raise InputError("the type has no such field")
 
     def end_rule(self, rule_id: str, *, by: Actor) -> None:
@@ -280,6 +282,8 @@ class Reuse:
         self, grant_id: str, *, by: Actor | None = None, holder: SignedIn | None = None
     ) -> GrantRow:
         """Revoke a grant, as its holder or as the agency it was given to. Raises: GrantNotValid."""
+        if (by is None) == (holder is None):
+            raise InputError("a grant is revoked by its holder or by an agency")
         acting = by or _holder_actor("revoke")
         return grants.revoke_grant(self.desk, grant_id, acting, holder=holder)
 
@@ -352,9 +356,17 @@ class Reuse:
         self, client: str, *, after: int = -1, limit: int = MAX_PAGE
     ) -> list[dict[str, Any]]:
         """List what was done since to certificates that a client was given, in the order of the log."""
+        return self.changes_since(client, after=after, limit=limit)[0]
+
+    def changes_since(
+        self, client: str, *, after: int, limit: int
+    ) -> tuple[list[dict[str, Any]], int]:
+        """List changes, and give the cursor up to which there are no others."""
         size = max(1, min(limit, 1000))
-        with self.desk.store.reading() as reading:
-            return stored.changes(reading, client, after, size)
+        with self.desk.store.snapshot() as reading:
+            found = stored.changes(reading, client, after, size)
+            head = reading.log_head().size - 1
+        return found, found[-1]["index"] if len(found) == size else max(after, head)
 
     def signed_changes(self, client: str, items: Sequence[Mapping[str, Any]]) -> str:
         """Sign changes for a client's webhook."""

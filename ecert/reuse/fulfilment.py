@@ -23,6 +23,7 @@ from ecert.errors import (
     QuotaExceeded,
     StoreBusy,
 )
+from ecert.keys import SigningKey
 from ecert.model import (
     DEFAULT_ZONE,
     Actor,
@@ -37,7 +38,7 @@ from ecert.reuse.checklist import Checklist, Holdings, Item, draw_up
 from ecert.reuse.desk import ReuseDesk, acting_agency, line_of
 from ecert.reuse.grant import check_grant
 from ecert.reuse.matter import Form, Matter, Owner
-from ecert.reuse.sharing import NO_MATTER, Access, Asked, Mode, Permissions, permit
+from ecert.reuse.sharing import NO_MATTER, WHOLE, Access, Asked, Permissions, permit
 from ecert.store import DossierRow, GrantRow, Reading, Transaction, sharing
 from ecert.store import dossiers as stored
 
@@ -148,7 +149,7 @@ def draw(
 def refused(
     desk: ReuseDesk, action: str, application: Application, by: Actor, error: EcertError
 ) -> AuditEntry:
-    """Write down a refusal: it names the case, and the matter if there is one, never a holder.
+    """Write down a refusal: it names the matter if there is one, never a holder.
 
     What is no matter's code might be a holder's, and stays out.
     """
@@ -184,7 +185,7 @@ def _admit(
         raise InputError("the matter has no such case")
     code = application.holder_code
     holder_hmac = None if code is None else desk.holder_hmac(code)
-    grant = _grant(reading, application, by, holder_hmac, now)
+    grant = _grant(reading, application, by, matter=matter, holder_hmac=holder_hmac, now=now)
     access = Access(sharing.rules(reading, line), line, grant, civil_date(now, DEFAULT_ZONE))
     permissions = permit(matter, access, application.fields)
     acting = replace(by, matter=matter.code, purpose=by.purpose or matter.name["zh"])
@@ -196,6 +197,8 @@ def _grant(
     reading: Reading,
     application: Application,
     by: Actor,
+    *,
+    matter: Matter,
     holder_hmac: bytes | None,
     now: datetime,
 ) -> GrantRow | None:
@@ -205,7 +208,7 @@ def _grant(
         reading,
         application.grant,
         by=by,
-        matter=application.matter,
+        matter=matter,
         case=application.case,
         holder_hmac=holder_hmac,
         now=now,
@@ -242,8 +245,16 @@ def _holdings(
     return Holdings(
         [_today(record, seconds) for record in of_holder],
         [_today(record, seconds) for record in of_project],
-        frozenset(record.id for record in of_holder),
+        _of_granter(reading, admitted.holder_hmac, [*of_holder, *of_project]),
     )
+
+
+def _of_granter(
+    reading: Reading, holder_hmac: bytes | None, records: Sequence[Record]
+) -> frozenset[str]:
+    if holder_hmac is None:
+        return frozenset()
+    return stored.held_among(reading, holder_hmac, [record.id for record in records])
 
 
 def _today(record: Record, now: float) -> Record:
@@ -283,13 +294,23 @@ def fulfil(desk: ReuseDesk, application: Application, by: Actor) -> Fulfilled:
     IdempotencyMismatch when the case number was used for another applicant, InputError.
     """
     _check(application)
+    key = desk.registry_key()  # before the transaction: an older home makes it only now
     for _ in range(_ATTEMPTS):
         now = desk.clock()
         with desk.store.reading() as reading:
             admitted = _admit(desk, reading, application, by, now)
             checklist = _draw(reading, application, admitted, now)
         presented = _present(checklist)
-        draft = _Draft(desk, application, admitted, checklist, presented, _given(presented), now)
+        draft = _Draft(
+            desk=desk,
+            key=key,
+            application=application,
+            admitted=admitted,
+            checklist=checklist,
+            presented=presented,
+            given=_given(presented),
+            now=now,
+        )
         row = desk.store.write(draft.commit)
         if row is not None:
             return Fulfilled(row, checklist, presented)
@@ -297,10 +318,15 @@ def fulfil(desk: ReuseDesk, application: Application, by: Actor) -> Fulfilled:
 
 
 def wants_copy(item: Item) -> bool:
-    """Tell whether a material wants an annotated copy, and all that its face shows may be shown."""
-    rule = item.permission.rule if item.permission else None
-    is_open = rule is not None and rule.mode == Mode.UNCONDITIONAL and not rule.fields
-    return item.material.form is Form.COPY and is_open
+    """Tell whether a material wants an annotated copy, and a rule opens all that its face shows."""
+    permission = item.permission
+    is_whole = (
+        permission is not None
+        and permission.grant is None
+        and permission.rule is not None
+        and WHOLE in permission.rule.fields
+    )
+    return item.material.form is Form.COPY and is_whole
 
 
 def _present(checklist: Checklist) -> tuple[Presented, ...]:
@@ -332,6 +358,7 @@ class _Draft:
     """A dossier on its way into the store."""
 
     desk: ReuseDesk
+    key: SigningKey
     application: Application
     admitted: _Admitted
     checklist: Checklist
@@ -344,7 +371,7 @@ class _Draft:
         if not self.still_holds(tx):
             return None
         self.use_quotas(tx)
-        previous = stored.dossier(tx, self.client, self.application.matter, self.number)
+        previous = stored.lock_dossier(tx, self.client, self.application.matter, self.number)
         row = self.row(previous)
         if row is not previous:
             stored.put_dossier(tx, row, self.items(), is_new=previous is None)
@@ -465,7 +492,7 @@ class _Draft:
             states=self.states(),
             given=self.given,
         )
-        return sign_dossier(dossier, self.desk.registry_key(), base=self.desk.base)
+        return sign_dossier(dossier, self.key, base=self.desk.base)
 
     def granter(self) -> str | None:
         """Find the code of whoever gave the grant, in what he holds: the grant knows an HMAC only."""

@@ -203,6 +203,8 @@ def sign_in(desk: ReuseDesk, id_token: str) -> SignedIn:
         is_bound = signed.nonce is not None and stored.request_of_nonce(reading, signed.nonce)
     if is_bound:
         raise IdTokenRefused("this sign-in was for a grant, and opens nothing else")
+    if not signed.is_own:
+        raise IdTokenRefused("this sign-in was for a hall, not for a holder's own pages")
     return signed
 
 
@@ -341,6 +343,7 @@ def _give(
         request=answered.id,
         agency=answered.agency,
         matter=answered.matter,
+        version=body["version"],
         case=body["case"] or None,
         fields=body["fields"],
         holder_hmac=answered.holder_hmac,
@@ -369,7 +372,7 @@ def check_grant(
     grant_id: str,
     *,
     by: Actor,
-    matter: str,
+    matter: Matter,
     case: str | None,
     holder_hmac: bytes | None,
     now: datetime,
@@ -382,8 +385,8 @@ def check_grant(
     if row is None or row.agency != by.agency or not _in_force(row, int(now.timestamp())):
         raise GrantNotValid("there is no such grant, or it has ended")
     _check_delegation(reading, row.delegation, row.matter, now)
-    if row.matter != matter or row.case != case:
-        raise ConsentOfAnother("the grant is for another matter or case")
+    if (row.matter, row.version, row.case) != (matter.code, matter.version, case):
+        raise ConsentOfAnother("the grant is for another matter, version of it, or case")
     if holder_hmac is not None and not hmac.compare_digest(row.holder_hmac, holder_hmac):
         raise ConsentOfAnother("the grant was given by another holder")
     return row

@@ -171,7 +171,7 @@ def _finished(codes: Iterable[str], after: Neighbours) -> list[str]:
         path = [] if start in seen else [(start, iter(sorted(after.get(start, ()))))]
         seen.add(start)
         while path:
-            code, ahead = path[-1]
+            _, ahead = path[-1]
             step = next((one for one in ahead if one not in seen), None)
             if step is None:
                 order.append(path.pop()[0])

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from functools import lru_cache
 from importlib.resources import files
+from itertools import islice
 from typing import Any
 
 import jsonschema_rs
@@ -23,6 +24,7 @@ from ecert.ids import check_credit_code
 from ecert.model import is_line
 
 MAX_MATTERS = 2000  # of one file
+MAX_FAULTS = 50
 MAX_MATTER_BYTES = 32 << 20
 _COMMON = frozenset({"holders.name", "holders.code", "attachments.name"})
 _LISTED = frozenset({"fields", "holders", "attachments"})
@@ -169,7 +171,7 @@ def parse_matter(value: Any, catalogue: Catalogue | None, *, at: str = "") -> Ma
             "不符合事项的结构",
             str(error.kind.name),
         )
-        for error in _validator().iter_errors(value)
+        for error in islice(_validator().iter_errors(value), MAX_FAULTS)
     ]
     _refuse(faults)
     matter = _matter(value)
@@ -181,7 +183,8 @@ def _refuse(faults: list[FieldError]) -> None:
     if faults:
         first = faults[0]
         raise MatterError(
-            f"the matter cannot be used: {first.pointer or '/'}: {first.en}", errors=faults[:50]
+            f"the matter cannot be used: {first.pointer or '/'}: {first.en}",
+            errors=faults[:MAX_FAULTS],
         )
 
 

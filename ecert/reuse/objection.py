@@ -117,19 +117,18 @@ def answer_objection(
 ) -> ObjectionRow:
     """Answer an objection to one's own certificate: correct it, or say why not.
 
-    ``correct`` issues the next version of a certificate and gives its identifier. It runs first, in
-    its own transaction: whoever is first to answer is the one who answers.
+    ``correct`` gives the identifier of the next version: it issues one, in a transaction of its own,
+    or finds the one that is there. Should anything happen between the two transactions, the objection is
+    still open and is answered with that version.
     Raises: NotFound, Refused when it was answered already, InputError, and what ``correct`` raises.
     """
-    if not is_line(answer, MAX_WORDS):
-        raise InputError(f"an answer is one line of at most {MAX_WORDS} characters")
-    entry = AuditEntry("objection.answer", by)
-    row = desk.act(entry, lambda tx, _now: _open(tx, objection_id, by))
+    entry = AuditEntry("objection.look", by)
+    row = desk.act(entry, lambda tx, _now: _open(tx, objection_id, by, answer))
     successor = None if correct is None else correct(row.certificate)
     state = ObjectionState.REJECTED if correct is None else ObjectionState.CORRECTED
 
     def work(tx: Transaction, now: datetime) -> ObjectionRow:
-        _open(tx, objection_id, by)
+        _open(tx, objection_id, by, answer)
         answered = {
             "state": state.value,
             "answer": answer,
@@ -145,7 +144,9 @@ def answer_objection(
     return desk.act(AuditEntry("objection.answer", by, details=told), work)
 
 
-def _open(tx: Transaction, objection_id: str, by: Actor) -> ObjectionRow:
+def _open(tx: Transaction, objection_id: str, by: Actor, answer: str) -> ObjectionRow:
+    if not is_line(answer, MAX_WORDS):
+        raise InputError(f"an answer is one line of at most {MAX_WORDS} characters")
     row = stored.lock_objection(tx, objection_id) if len(objection_id) <= 26 else None
     if row is None or (by.scopes is not None and row.issuer != by.agency):
         raise NotFound(NO_OBJECTION)

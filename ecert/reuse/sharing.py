@@ -49,6 +49,7 @@ class Permission:
 
 
 NO_MATTER = "there is no such matter, or nothing of it is yours to ask"
+WHOLE = "*"  # among a rule's fields: the whole certificate, also as an annotated copy
 Permissions = Mapping[tuple[str, str], Permission]  # (material, type) → permission
 
 
@@ -101,7 +102,10 @@ def rule_json(row: RuleRow) -> dict[str, Any]:
 
 def lineage(agencies: Iterable[Agency], code: str) -> list[str]:
     """Name an agency and those above it, nearest first: what they may, it may."""
-    parents = {one.code: one.parent for one in agencies}
+    return _line({one.code: one.parent for one in agencies}, code)
+
+
+def _line(parents: Mapping[str, str | None], code: str) -> list[str]:
     found: list[str] = []
     at: str | None = code if code in parents else None
     while at is not None and at not in found:
@@ -112,7 +116,8 @@ def lineage(agencies: Iterable[Agency], code: str) -> list[str]:
 
 def below(agencies: Sequence[Agency], code: str) -> frozenset[str]:
     """Name an agency and all those below it."""
-    return frozenset(one.code for one in agencies if code in lineage(agencies, one.code))
+    parents = {one.code: one.parent for one in agencies}
+    return frozenset(one for one in parents if code in _line(parents, one))
 
 
 def nearest_rule(
@@ -197,7 +202,8 @@ def _permission(
     wanted = _wanted(material, option, asked)
     looked_at = {*wanted, *(one.field for one in option.demands if one.field)}
     if rule is not None:
-        _check_fields(material, looked_at, rule.fields or option.fields)
+        whole = not rule.fields or WHOLE in rule.fields
+        _check_fields(material, looked_at, option.fields if whole else rule.fields)
     if is_open:
         return Permission(wanted, rule, None)
     _check_fields(material, looked_at, agreed or ())

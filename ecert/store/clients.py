@@ -163,10 +163,11 @@ def put_requires_dpop(tx: Transaction, agency: str, *, requires: bool) -> None:
 
 
 def webhooks(reading: Reading, due_at: int | None = None) -> list[WebhookRow]:
-    """List the webhooks; with a moment, those that may be tried by then."""
+    """List the webhooks; with a moment, those of active clients that may be tried by then."""
     query = select(t.webhooks).order_by(t.webhooks.c.client)
     if due_at is not None:
-        query = query.where(t.webhooks.c.next_at <= due_at)
+        query = query.join(t.clients, t.clients.c.id == t.webhooks.c.client)
+        query = query.where(t.webhooks.c.next_at <= due_at, t.clients.c.state == "active")
     return [WebhookRow(*row) for row in reading.connection.execute(query)]
 
 

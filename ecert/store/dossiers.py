@@ -7,15 +7,16 @@ from dataclasses import dataclass
 from typing import Any
 
 import orjson
-from sqlalchemy import insert, select, update
+from sqlalchemy import and_, func, insert, or_, select, update
 
 from ecert._encoding import instant, rfc3339
-from ecert.model import Record
+from ecert.model import Record, Status
 from ecert.store import tables as t
 from ecert.store.reading import _RECORD, Reading, _record
 from ecert.store.writing import Transaction
 
-MAX_HOLDINGS = 500  # of one holder or project, newest first
+MAX_EACH = 100  # certificates of one type that are looked at, of one holder or project
+MAX_CHAIN = 500  # certificates that rest on one another
 GIVEN = ("read", "document", "credential", "present", "evidence", "copy", "use")
 SHOWN = (*GIVEN, "check", "history", "receipt", "qr", "copies")
 
@@ -97,17 +98,34 @@ def chain_of(reading: Reading, certificate: str) -> tuple[list[Record], list[Rec
 
 def _followed(reading: Reading, start: str, source: Any, target: Any) -> list[Record]:
     found, waiting = {start}, [start]
-    while waiting and len(found) < MAX_HOLDINGS:
-        query = select(target).where(source.in_(waiting))
+    while waiting and len(found) < MAX_CHAIN:
+        query = select(target).where(source.in_(waiting[:MAX_CHAIN]))
         waiting = sorted(set(reading.connection.execute(query).scalars()) - found)
         found.update(waiting)
     return _newest(reading, [t.certificates.c.id.in_(sorted(found - {start}))])
 
 
 def _newest(reading: Reading, conditions: Sequence[Any]) -> list[Record]:
-    query = select(*_RECORD).where(*conditions)
-    newest = query.order_by(t.certificates.c.log_index.desc()).limit(MAX_HOLDINGS)
-    return [_record(row) for row in reading.connection.execute(newest)]
+    """Give certificates, of each type the newest, those in force before all others.
+
+    Each type has its own bound: many of one kind never hide one of another.
+    """
+    c = t.certificates.c
+    nearest = ((c.status != Status.VALID.value).asc(), c.log_index.desc())
+    place = func.row_number().over(partition_by=c.slug, order_by=nearest).label("place")
+    ranked = select(c.id, place).where(*conditions).subquery()
+    wanted = select(ranked.c.id).where(ranked.c.place <= MAX_EACH)
+    query = select(*_RECORD).where(c.id.in_(wanted)).order_by(c.log_index.desc())
+    return [_record(row) for row in reading.connection.execute(query)]
+
+
+def held_among(reading: Reading, holder_hmac: bytes, certificates: Sequence[str]) -> frozenset[str]:
+    """Say which of some certificates somebody holds."""
+    h = t.holders.c
+    query = select(h.certificate).where(
+        h.code_hmac == holder_hmac, h.certificate.in_(sorted(set(certificates)))
+    )
+    return frozenset(reading.connection.execute(query).scalars())
 
 
 def holders_of(reading: Reading, certificate: str) -> set[bytes]:
@@ -127,6 +145,14 @@ def dossier(reading: Reading, client: str, matter: str, case_number: str) -> Dos
     )
     row = reading.connection.execute(query).one_or_none()
     return None if row is None else DossierRow(*row)
+
+
+def lock_dossier(tx: Transaction, client: str, matter: str, case_number: str) -> DossierRow | None:
+    """Lock the dossier of a case and give it: of two revisions one is the first."""
+    c = t.dossiers.c
+    query = select(c.id).where(c.client == client, c.matter == matter, c.case_number == case_number)
+    tx.connection.execute(query.with_for_update()).first()
+    return dossier(tx, client, matter, case_number)
 
 
 def put_dossier(
@@ -161,7 +187,8 @@ def changes(reading: Reading, client: str, after: int, limit: int) -> list[dict[
         a.client == client,
         a.outcome == "done",
         a.action.in_(GIVEN),
-        a.at <= s.at,
+        # by the trail's own order; statements from before it was kept go by the clock
+        or_(a.index < s.trail_index, and_(s.trail_index.is_(None), a.at <= s.at)),
     )
     query = select(s.log_index, s.certificate, s.operation, s.status, s.at, s.successor)
     query = query.where(s.log_index > after, given.exists()).order_by(s.log_index).limit(limit)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import orjson
-from sqlalchemy import Row, func, insert, select, tuple_, update
+from sqlalchemy import Row, Select, func, insert, select, tuple_, update
 
 from ecert.store import tables as t
 from ecert.store.reading import Reading
@@ -66,6 +66,7 @@ class GrantRow:
     request: str
     agency: str
     matter: str
+    version: int
     case: str | None
     fields: Mapping[str, Sequence[str]]
     holder_hmac: bytes
@@ -87,6 +88,11 @@ class DelegationRow:
     until: str
     created_at: int
     revoked_at: int | None = None
+
+
+def _held_still(reading: Reading, query: Select[Any]) -> Select[Any]:
+    """Inside a transaction nobody may end what it decides by, until it is committed."""
+    return query.with_for_update(read=True) if isinstance(reading, Transaction) else query
 
 
 # -- matters -----------------------------------------------------------------------------------------
@@ -149,7 +155,7 @@ def rules(reading: Reading, agencies: Sequence[str] | None = None) -> list[RuleR
     query = select(t.sharing_rules).order_by(c.created_at, c.id)
     if agencies is not None:
         query = query.where(c.agency.in_(agencies), c.ended_at.is_(None))
-    return [_rule(row) for row in reading.connection.execute(query)]
+    return [_rule(row) for row in reading.connection.execute(_held_still(reading, query))]
 
 
 def rule(reading: Reading, rule_id: str) -> RuleRow | None:
@@ -265,7 +271,7 @@ def add_grant(tx: Transaction, row: GrantRow) -> None:
 def grant(reading: Reading, grant_id: str) -> GrantRow | None:
     """Find a grant."""
     query = select(t.grants).where(t.grants.c.id == grant_id)
-    row = reading.connection.execute(query).one_or_none()
+    row = reading.connection.execute(_held_still(reading, query)).one_or_none()
     return None if row is None else _grant(row)
 
 
@@ -308,7 +314,7 @@ def add_delegation(tx: Transaction, row: DelegationRow) -> None:
 def delegation(reading: Reading, delegation_id: str) -> DelegationRow | None:
     """Find a delegation."""
     query = select(t.delegations).where(t.delegations.c.id == delegation_id)
-    row = reading.connection.execute(query).one_or_none()
+    row = reading.connection.execute(_held_still(reading, query)).one_or_none()
     return None if row is None else _delegation(row)
 
 

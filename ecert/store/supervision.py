@@ -73,6 +73,7 @@ def refusals(reading: Reading, since: int, until: int, offset: int) -> list[tupl
     query = (
         select(a.agency, a.matter, a.outcome, day.label("day"), func.count())
         .where(a.index >= first, a.index < end, a.outcome != "done")
+        .where(a.at >= since, a.at < until)
         .group_by(a.agency, a.matter, a.outcome, day)
     )
     return [tuple(row) for row in reading.connection.execute(query)]
@@ -88,6 +89,8 @@ def reads(reading: Reading, since: int, until: int, offset: int) -> list[tuple[A
         .where(
             a.index >= first,
             a.index < end,
+            a.at >= since,
+            a.at < until,
             a.outcome == "done",
             a.client.is_not(None),
             a.action.in_(SHOWN),

@@ -176,6 +176,7 @@ statements = Table(
     Column("successor", String(128)),
     Column("salt", Blob, nullable=False),
     Column("token", Text, nullable=False),
+    Column("trail_index", BigInteger),  # of its audit row; none before revision 0004
     Index(None, "certificate"),
 )
 
@@ -386,7 +387,7 @@ sharing_rules = Table(
     Column("agency", ForeignKey("agencies.code"), nullable=False),
     Column("matter", String(64)),  # none: every matter of that agency
     Column("mode", String(16), nullable=False),
-    Column("fields", Text, nullable=False),  # dotted names; empty: all that the matter needs
+    Column("fields", Text, nullable=False),  # dotted names; empty: what the matter needs; *: all
     Column("legal_basis", Text, nullable=False),
     Column("daily_quota", Integer),
     Column("valid_from", String(10)),
@@ -440,6 +441,7 @@ grants = Table(
     Column("request", ForeignKey("grant_requests.id"), nullable=False, unique=True),
     Column("agency", ForeignKey("agencies.code"), nullable=False),
     Column("matter", String(64), nullable=False),
+    Column("version", Integer, nullable=False),
     Column("case", String(64)),
     Column("fields", Blob, nullable=False),
     Column("holder_hmac", Blob, nullable=False),

@@ -57,6 +57,7 @@ def grant(**fields: Sequence[str]) -> GrantRow:
         request="Q",
         agency="town",
         matter="M",
+        version=1,
         case=None,
         fields=fields,
         holder_hmac=b"h",

@@ -266,6 +266,7 @@ async def put_provider(body: ProviderBody, caller: CallerDep, service: ServiceDe
         body.keys,
         body.algorithm,
         claims,
+        tuple(body.portals),
     )
     by = quiet(caller, SHARING)
     await service.write(lambda: service.registry.reuse.put_provider(provider, by=by))

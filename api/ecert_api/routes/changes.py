@@ -44,27 +44,30 @@ async def changes(
     """List what was done since to certificates this client was given; `wait` holds the call open.
 
     The cursor is the log's index: keep `next`, ask again with it as `after`, and nothing is missed
-    however long one was away. Without anything new `next` is null and the old cursor stays good.
+    however long one was away. `next` is given also where nothing is new.
     """
     require_reading(caller)
-    found = await _awaited(service, caller.client, after, limit, wait)
+    found, cursor = await _awaited(service, caller.client, after, limit, wait)
     if found:
         told = {"changes": [one["index"] for one in found]}
         await service.record([AuditEntry("changes", quiet(caller, "changes"), details=told)])
-    return answer({"items": found, "next": str(found[-1]["index"]) if found else None})
+    return answer({"items": found, "next": str(cursor)})
 
 
 async def _awaited(
     service: Service, client: str, after: int, limit: int, wait: int
-) -> list[dict[str, Any]]:
+) -> tuple[list[dict[str, Any]], int]:
     """Ask until there is something, or the caller has waited long enough."""
     end = time.monotonic() + wait
     while True:
-        found = await service.read(
-            lambda: service.registry.reuse.changes(client, after=after, limit=limit)
+        since = after
+        found, after = await service.read(
+            lambda since=since: service.registry.reuse.changes_since(
+                client, after=since, limit=limit
+            )
         )
         if found or time.monotonic() >= end:
-            return found
+            return found, after
         await asyncio.sleep(_POLL_SECONDS)
 
 
@@ -119,13 +122,18 @@ async def answer_objection(
     require(caller, "certificates:operate")
     operator = check_text("operator", body.operator)
     by = caller.actor(operator=operator, purpose="objection", matter="")
-    if body.draft is not None and body.basis is None:
-        raise InputError("a correction needs a basis")
+    if body.draft is not None and (body.basis is None or body.corrected):
+        raise InputError("a correction needs a basis, and is made once")
     basis = Basis(body.answer[:500], body.basis or "", operator)
     try:
         row = await service.write(
             lambda: service.registry.answer_objection(
-                objection_id, by=by, answer=body.answer, basis=basis, draft=body.draft
+                objection_id,
+                by=by,
+                answer=body.answer,
+                basis=basis,
+                draft=body.draft,
+                is_corrected=body.corrected,
             )
         )
     except EcertError as error:

@@ -7,7 +7,7 @@ from typing import Annotated
 
 from fastapi import APIRouter, Depends, Query, Request, Response
 
-from ecert.errors import NotFound
+from ecert.errors import NotFound, NotPublished
 from ecert.model import Actor
 from ecert.reuse.fulfilment import Application
 from ecert.reuse.graph import Graph, to_svg
@@ -76,7 +76,7 @@ async def add(request: Request, caller: CallerDep, service: ServiceDep) -> Respo
     """Add a matter, or hundreds as `{"matters": […]}`; everything or nothing."""
     require(caller, "matters:manage")
     by, data = quiet(caller, "matters:manage"), await request.body()
-    added = await service.write(lambda: service.registry.reuse.add_matters(data, by=by))
+    added = await service.make(lambda: service.registry.reuse.add_matters(data, by=by))
     items = [{"code": one.code, "version": one.version, "added": new} for one, new in added]
     return answer({"items": items, "next": None}, 201)
 
@@ -171,7 +171,11 @@ async def dossier(code: str, body: DossierBody, caller: CallerDep, service: Serv
     by, application = applicant(body, caller), _application(code, body)
     registry = service.registry
     fulfilled = await service.write(lambda: registry.reuse.fulfil(application, by=by))
-    shown = await service.read(lambda: registry.dossier_json(fulfilled, publishes=False))
+    try:
+        shown = await service.read(lambda: registry.dossier_json(fulfilled, publishes=False))
+    except NotPublished:  # a certificate of this very second
+        await service.publish()
+        shown = await service.read(lambda: registry.dossier_json(fulfilled, publishes=False))
     if body.copies:
         copies = await service.make(lambda: registry.dossier_copies(fulfilled, by=by))
         for one in shown["presentations"]:

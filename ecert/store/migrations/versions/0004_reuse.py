@@ -204,6 +204,7 @@ def upgrade() -> None:
         sa.Column("request", sa.String(length=26), nullable=False),
         sa.Column("agency", sa.String(length=18), nullable=False),
         sa.Column("matter", sa.String(length=64), nullable=False),
+        sa.Column("version", sa.Integer(), nullable=False),
         sa.Column("case", sa.String(length=64), nullable=True),
         sa.Column("fields", sa.LargeBinary(), nullable=False),
         sa.Column("holder_hmac", sa.LargeBinary(), nullable=False),
@@ -227,6 +228,7 @@ def upgrade() -> None:
 
 def _bound_clients() -> None:
     """Give clients bounds of their own, and move their keys into a table of their own."""
+    op.add_column("statements", sa.Column("trail_index", sa.BigInteger(), nullable=True))
     # plain ALTER TABLE: a table that others refer to cannot be copied and dropped
     no = sa.false()
     op.add_column(
