@@ -227,6 +227,12 @@ class Page(BaseModel):
     next: str | None
 
 
+class ChangePage(Page):
+    """One page of the feed of changes; ``cursor`` is how far it has told everything."""
+
+    cursor: str
+
+
 class MatterShape(BaseModel):
     """A matter and the materials it asks for."""
 

@@ -23,7 +23,13 @@ from ecert_api.deps import (
 )
 from ecert_api.documents import identifier_path, problems
 from ecert_api.problems import below
-from ecert_api.reuse_messages import AnswerBody, ObjectionBody, ObjectionShape, Page
+from ecert_api.reuse_messages import (
+    AnswerBody,
+    ChangePage,
+    ObjectionBody,
+    ObjectionShape,
+    Page,
+)
 from ecert_api.routes.certificates import answer
 from ecert_api.routes.matters import quiet
 from ecert_api.strict import StrictRoute
@@ -33,7 +39,7 @@ _POLL_SECONDS = 0.5
 router = APIRouter(prefix="/v1", tags=["changes"], route_class=StrictRoute)
 
 
-@router.get("/changes", response_model=Page, responses=problems(400, 401, 403, 429, 503))
+@router.get("/changes", response_model=ChangePage, responses=problems(400, 401, 403, 429, 503))
 async def changes(
     caller: CallerDep,
     service: ServiceDep,
@@ -43,15 +49,16 @@ async def changes(
 ) -> Response:
     """List what was done since to certificates this client was given; `wait` holds the call open.
 
-    The cursor is the log's index: keep `next`, ask again with it as `after`, and nothing is missed
-    however long one was away. `next` is given also where nothing is new.
+    The cursor is the log's index: ask again with `next` as `after` while there is one; then keep
+    `cursor` for the next time, and nothing is missed however long one is away.
     """
     require_reading(caller)
     found, cursor = await _awaited(service, caller.client, after, limit, wait)
     if found:
         told = {"changes": [one["index"] for one in found]}
         await service.record([AuditEntry("changes", quiet(caller, "changes"), details=told)])
-    return answer({"items": found, "next": str(cursor)})
+    following = str(cursor) if found else None
+    return answer({"items": found, "next": following, "cursor": str(cursor)})
 
 
 async def _awaited(
