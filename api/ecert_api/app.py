@@ -64,6 +64,25 @@ class _Identifier(Convertor[str]):
 register_url_convertor("certificate", _Identifier())
 
 
+_ROUTERS = (
+    certificates.finding,
+    certificates.plain,  # the busiest early
+    certificates.router,
+    matters.plain,
+    matters.router,
+    grants.me,
+    grants.router,
+    changes.router,
+    administration.router,
+    supervision.router,
+    oauth.router,
+    public.router,
+    log.router,
+    health.router,
+    pages.router,
+)
+
+
 def create_app(registry: Registry, *, verify_per_minute: int = VERIFY_PER_MINUTE) -> FastAPI:
     """Make the service of one registry; ``verify_per_minute`` is for each address, 0 for no limit."""
     app = FastAPI(
@@ -77,24 +96,9 @@ def create_app(registry: Registry, *, verify_per_minute: int = VERIFY_PER_MINUTE
     )
     app.state.service = Service(registry, verify_per_minute=verify_per_minute)
     problems.install(app)
-    for router in (
-        certificates.finding,
-        certificates.plain,  # the busiest early
-        certificates.router,
-        matters.plain,
-        matters.router,
-        grants.me,
-        grants.router,
-        changes.router,
-        administration.router,
-        supervision.router,
-        oauth.router,
-        public.router,
-        log.router,
-        health.router,
-        pages.router,
-    ):
+    for router in _ROUTERS:
         app.include_router(router)
+    app.state.routes = [route for router in _ROUTERS for route in router.routes]
     # The busiest route stands first and alone; the router's own twin describes it.
     app.router.routes.insert(
         0, Route("/v1/certificates/{identifier:certificate}", certificates.fetch)

@@ -148,7 +148,7 @@ def _allowed(request: Request) -> str:
     """Name the methods of every route that an address has (RFC 9110 §15.5.6)."""
     methods = {
         method
-        for route in request.app.routes
+        for route in request.app.state.routes
         if isinstance(route, Route) and route.matches(request.scope)[0] is not Match.NONE
         for method in route.methods or ()
     }

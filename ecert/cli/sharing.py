@@ -21,7 +21,7 @@ from ecert.cli._console import (
     read_input,
     show,
 )
-from ecert.errors import FileError, InputError, NotFound
+from ecert.errors import FileError, NotFound
 from ecert.id_token import Provider
 from ecert.model import Actor, Basis
 from ecert.reuse.grant import grant_json
@@ -137,7 +137,7 @@ def add_provider(
     if not isinstance(keys, dict):
         raise FileError("the file holds no JWK set")
     if any("=" not in one for one in claim or ()):
-        raise InputError("a claim is written as 001=credit_code")
+        raise typer.BadParameter("written as 001=credit_code", param_hint="--claim")
     claims = dict(one.split("=", 1) for one in claim or ()) or None
     halls, portals = tuple(audience), tuple(portal or ())
     provider = Provider(issuer, halls, tuple(level), keys, algorithm, claims, portals)

@@ -229,7 +229,7 @@ def test_a_client_that_is_not_right_is_refused(
 
 def test_a_private_key_is_not_taken(office: Office) -> None:
     """Whoever sends one has given it away: he has to be told, and it must not be kept."""
-    jwk = {**jwk_of(make_key()), "d": "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA"}
+    jwk = {**jwk_of(make_key()), "d": "A" * 43}
     body = {"name": "系统", "agency": PLANNING.code, "scopes": ["certificates:read"], "jwk": jwk}
     refused(office.call("POST", "/v1/clients", json=body), 400)
 
