@@ -15,6 +15,8 @@ AIMS = {
     "signed document / usual chain": 4.0,
     "audited fetch / bare Starlette JSON": 0.20,
     "audited fetch / usual build": 4.0,
+    "limit of a checklist / its p99, 1 at a time": 1.0,
+    "limit of a dossier / its p99, 1 at a time": 1.0,
 }
 
 
