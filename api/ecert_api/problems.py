@@ -145,14 +145,12 @@ async def _on_error(request: Request, error: Exception) -> Response:
 
 
 def _allowed(request: Request) -> str:
-    """Name the methods of every route that an address has (RFC 9110 §15.5.6)."""
-    methods = {
-        method
-        for route in request.app.state.routes
-        if isinstance(route, Route) and route.matches(request.scope)[0] is not Match.NONE
-        for method in route.methods or ()
-    }
-    return ", ".join(sorted(methods))
+    """Name the methods of an address (RFC 9110 §15.5.6): several routes may share its pattern."""
+    routes = [route for route in request.app.state.routes if isinstance(route, Route)]
+    fitting = (one for one in routes if one.matches(request.scope)[0] is not Match.NONE)
+    first = next(fitting, None)
+    same = [one for one in routes if first is not None and one.path == first.path]
+    return ", ".join(sorted({method for one in same for method in one.methods or ()}))
 
 
 async def _on_http(request: Request, error: Exception) -> Response:
