@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 from ecert._encoding import (
     MAX_JSON_BYTES,
     MAX_JSON_DEPTH,
+    _unique,
     b64,
     b64url,
     canonical,
@@ -112,6 +113,28 @@ def test_what_is_not_json_is_refused(text: str) -> None:
 def test_a_repeated_member_is_refused(text: str) -> None:
     with pytest.raises(JsonError, match="twice"):
         parse_json(text)
+
+
+class _Counted(str):  # noqa: SLOT000 - one in a test
+    """A member's name that counts how often it is compared with another."""
+
+    compared = 0
+    __hash__ = str.__hash__
+
+    def __eq__(self, other: object) -> bool:
+        _Counted.compared += 1
+        return str.__eq__(self, other)
+
+
+@pytest.mark.parametrize("twice", [0, 2_000, 3_999])
+def test_a_repeated_member_is_found_in_linear_time(twice: int) -> None:
+    """Found S1: 400 KB of distinct members and one repeated cost minutes, before authentication."""
+    names = [f"m{number}" for number in range(4_000)]
+    pairs = [(_Counted(name), 0) for name in [*names, names[twice]]]
+    _Counted.compared = 0
+    with pytest.raises(JsonError, match=names[twice]):
+        _unique(pairs)
+    assert _Counted.compared < 3 * len(pairs)
 
 
 @pytest.mark.parametrize(
