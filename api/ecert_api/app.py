@@ -141,4 +141,8 @@ async def _publish_for_ever(service: Service) -> None:
             service.fork = error.message
         except EcertError as error:
             _LOG.warning("not published: %s", error.message)
+        except Exception as error:  # noqa: BLE001 - publishing goes on
+            # Whatever it was may pass, and without a publisher no receipt is ever given again.
+            # Its text may hold what was entered, so only its kind is told.
+            _LOG.error("not published: %s", type(error).__name__)
         await asyncio.sleep(PUBLISH_SECONDS)
