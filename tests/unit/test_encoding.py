@@ -130,7 +130,7 @@ class _Counted(str):  # noqa: SLOT000 - one in a test
 def test_a_repeated_member_is_found_in_linear_time(twice: int) -> None:
     """Found S1: 400 KB of distinct members and one repeated cost minutes, before authentication."""
     names = [f"m{number}" for number in range(4_000)]
-    pairs = [(_Counted(name), 0) for name in [*names, names[twice]]]
+    pairs: list[tuple[str, Any]] = [(_Counted(name), 0) for name in [*names, names[twice]]]
     _Counted.compared = 0
     with pytest.raises(JsonError, match=names[twice]):
         _unique(pairs)
