@@ -83,8 +83,17 @@ _ROUTERS = (
 )
 
 
-def create_app(registry: Registry, *, verify_per_minute: int = VERIFY_PER_MINUTE) -> FastAPI:
-    """Make the service of one registry; ``verify_per_minute`` is for each address, 0 for no limit."""
+def create_app(
+    registry: Registry,
+    *,
+    verify_per_minute: int = VERIFY_PER_MINUTE,
+    closes_registry: bool = False,
+) -> FastAPI:
+    """Make the service of one registry.
+
+    ``verify_per_minute`` is for each address, 0 for no limit. With ``closes_registry`` the registry is
+    closed when the service stops, so that its database file is whole by itself.
+    """
     app = FastAPI(
         title="ecert",
         version="1",
@@ -95,6 +104,7 @@ def create_app(registry: Registry, *, verify_per_minute: int = VERIFY_PER_MINUTE
         redirect_slashes=False,  # a redirect would name the host that the caller named
     )
     app.state.service = Service(registry, verify_per_minute=verify_per_minute)
+    app.state.closes_registry = closes_registry
     problems.install(app)
     for router in _ROUTERS:
         app.include_router(router)
@@ -125,10 +135,12 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
     for task in background:
         task.cancel()
     await asyncio.gather(*background, return_exceptions=True)
-    with contextlib.suppress(EcertError):
+    with contextlib.suppress(Exception):  # what is committed is published at the next start
         await service.publish()
     service.writer.shutdown()
     service.checkers.shutdown()
+    if app.state.closes_registry:
+        service.registry.close()
 
 
 async def _publish_for_ever(service: Service) -> None:

@@ -36,4 +36,6 @@ def make() -> FastAPI:
     """Open the registry of ``$ECERT_HOME`` and make its service: one for each process."""
     home = Path(os.environ[_HOME])
     settings = load_settings(home)
-    return create_app(open_registry(home), verify_per_minute=settings.verify_per_minute)
+    registry = open_registry(home)
+    per_minute = settings.verify_per_minute
+    return create_app(registry, verify_per_minute=per_minute, closes_registry=True)
