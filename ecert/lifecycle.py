@@ -31,7 +31,7 @@ def operate(desk: Desk, act: Act, by: Actor) -> Record:
     """Carry out one operation, as a signed statement in the log.
 
     Raises: TransitionRefused, naming what is allowed; NotFound, also for another agency's
-    certificate; KeyUnavailable, StoreBusy. A refusal changes nothing but the audit trail.
+    certificate; ForkGuard, KeyUnavailable, StoreBusy. A refusal changes nothing but the audit trail.
     """
     now = desk.clock()
     refusal: list[EcertError] = []
@@ -55,6 +55,7 @@ def operate(desk: Desk, act: Act, by: Actor) -> Record:
 
 
 def _operate(tx: Transaction, desk: Desk, act: Act, by: Actor, now: datetime) -> Record:
+    desk.check_log(tx)
     identifier, operation = act.identifier, act.operation
     record = tx.lock_record(identifier)
     if record is None or not _may_operate(by, record):

@@ -21,7 +21,7 @@ from ecert.merkle import (
     leaf_hash,
     verify_consistency,
 )
-from ecert.note import Checkpoint, log_key, sign_note, verify_checkpoint
+from ecert.note import Checkpoint, NoteKey, sign_note, verify_checkpoint
 from ecert.receipt import Receipt
 from ecert.store import LOG, TILE, TILE_LEVELS, Reading, Store, Transaction, Tree
 
@@ -68,6 +68,16 @@ class LastNote:
         except (OSError, UnicodeDecodeError) as error:
             raise HomeError(f"the newest note in {self.path.parent} cannot be read") from error
 
+    def fingerprint(self) -> tuple[int, ...] | None:
+        """Give numbers that differ when the file does; None without one. Raises: HomeError."""
+        try:
+            found = self.path.stat()
+        except FileNotFoundError:
+            return None
+        except OSError as error:
+            raise HomeError(f"the newest note in {self.path.parent} cannot be read") from error
+        return found.st_dev, found.st_ino, found.st_mtime_ns, found.st_size
+
     def write(self, note: str) -> None:
         """Replace the note, whole or not at all. Raises: HomeError."""
         try:
@@ -86,14 +96,55 @@ class LastNote:
         fresh.replace(self.path)
 
 
+class Guard:
+    """Refuses to let a log grow, or be signed, beside what was published before.
+
+    A restored backup would give numbers, status places and log indexes out a second time; so
+    nothing is issued, operated or signed until an operator has looked.
+    """
+
+    def __init__(
+        self, origin: str, key: Callable[[], NoteKey], last_note: LastNote, tree: Tree = LOG
+    ) -> None:
+        self._origin, self._key = origin, key
+        self.last_note, self.tree = last_note, tree
+        self._seen: tuple[int, ...] | None = None
+
+    def check(self, reading: Reading) -> None:
+        """Check that the log extends the newest note kept outside; cheap while that is the same.
+
+        Raises: ForkGuard, HomeError when the note cannot be read.
+        """
+        seen = self.last_note.fingerprint()
+        if seen is None or seen == self._seen:
+            return
+        self.check_against(reading, reading.head(self.tree), None)
+        self._seen = seen
+
+    def check_against(self, reading: Reading, head: Edge, published: str | None) -> None:
+        """Check a head against the note in the database and the one outside. Raises: ForkGuard."""
+        outside = self.last_note
+        places = {"the database": published, str(outside.path): outside.read()}
+        for place, note in places.items():
+            if note is not None:
+                check_extends(reading, head, self._parse(note, place), place, self.tree)
+
+    def _parse(self, note: str, place: str) -> Checkpoint:
+        try:
+            return verify_checkpoint(note, self._key())
+        except SignatureError as error:
+            raise ForkGuard(
+                f"the note in {place} was not signed by this log's key; find out why before "
+                "removing it"
+            ) from error
+
+
 class Publisher:
     """Signs checkpoints after commits, at most when the log grew, and never a fork."""
 
-    def __init__(
-        self, store: Store, origin: str, signer: Signer, last_note: LastNote, tree: Tree = LOG
-    ) -> None:
+    def __init__(self, store: Store, origin: str, signer: Signer, guard: Guard) -> None:
         self._store, self._origin, self._signer = store, origin, signer
-        self._last_note, self._tree = last_note, tree
+        self._guard, self._tree = guard, guard.tree
 
     def publish(self, now: datetime) -> str:
         """Sign a checkpoint for all that is committed, keep it, and give the newest note.
@@ -105,9 +156,9 @@ class Publisher:
         with self._store.snapshot() as reading:
             newest = reading.newest_checkpoint(self._tree)
             head = reading.head(self._tree)
-            self._guard(reading, head, newest[2] if newest else None)
+            self._guard.check_against(reading, head, newest[2] if newest else None)
         if newest is not None and newest[1] == head.size:
-            self._last_note.write(newest[2])
+            self._guard.last_note.write(newest[2])
             return newest[2]
         note = sign_note(
             str(Checkpoint(self._origin, head.size, head.root)), self._origin, self._signer
@@ -123,24 +174,8 @@ class Publisher:
             return note
 
         kept = self._store.write(work)
-        self._last_note.write(kept)
+        self._guard.last_note.write(kept)
         return kept
-
-    def _guard(self, reading: Reading, head: Edge, published: str | None) -> None:
-        """Refuse to sign unless the log extends the newest note of every place."""
-        places = {"the database": published, str(self._last_note.path): self._last_note.read()}
-        for place, note in places.items():
-            if note is not None:
-                check_extends(reading, head, self._parse(note, place), place, self._tree)
-
-    def _parse(self, note: str, place: str) -> Checkpoint:
-        try:
-            return verify_checkpoint(note, log_key(self._origin, self._signer))
-        except SignatureError as error:
-            raise ForkGuard(
-                f"the note in {place} was not signed by this log's key; find out why before "
-                "removing it"
-            ) from error
 
 
 def check_extends(
@@ -148,8 +183,8 @@ def check_extends(
 ) -> None:
     """Check that the log extends an older checkpoint. Raises: ForkGuard, saying what to do."""
     advice = (
-        "The log does not sign until this is solved: bring back the missing entries from a newer "
-        "backup or a mirror, or start a new log (see docs/how-to/restore.md)."
+        "Nothing is signed, issued or operated until this is solved: bring back the missing entries "
+        "from a newer backup or a mirror, or start a new log (see docs/how-to/restore.md)."
     )
     if old.size > head.size:
         raise ForkGuard(

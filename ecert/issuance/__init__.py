@@ -9,7 +9,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from ecert.errors import EcertError
-from ecert.issuance.checks import check_foundations, check_order, replay, take_over, take_places
+from ecert.issuance.checks import (
+    check_foundations,
+    check_log,
+    check_order,
+    replay,
+    take_over,
+    take_places,
+)
 from ecert.issuance.making import make
 from ecert.issuance.numbers import mint_numbers
 from ecert.issuance.order import (
@@ -29,7 +36,7 @@ from ecert.store import Transaction
 __all__ = ["Desk", "Idempotency", "Issued", "Order", "Succession", "issue", "issue_many"]
 
 # Every lock is taken in this order, everywhere; audit head and log head follow in ``write``.
-_STEPS = (replay, check_order, check_foundations, mint_numbers, take_over, take_places)
+_STEPS = (replay, check_log, check_order, check_foundations, mint_numbers, take_over, take_places)
 
 
 def issue_many(desk: Desk, orders: Sequence[Order]) -> list[Issued | EcertError]:

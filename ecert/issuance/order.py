@@ -23,7 +23,7 @@ from ecert.model import (
     Record,
     civil_date,
 )
-from ecert.store import Store
+from ecert.store import Reading, Store
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,8 +81,9 @@ class Issued:
 class Desk:
     """What issuing needs besides the draft 签发台: the registry's address, keys, clock, randomness.
 
-    ``agency_key`` gives an agency's signing key, ``holder_hmac`` hides a holder's code, and
-    ``status_key`` makes status indexes unpredictable.
+    ``agency_key`` gives an agency's signing key, ``holder_hmac`` hides a holder's code,
+    ``status_key`` makes status indexes unpredictable, and ``check_log`` refuses to let a log grow
+    beside what was published (ForkGuard).
     """
 
     store: Store
@@ -92,6 +93,7 @@ class Desk:
     agency_key: Callable[[str], SigningKey]
     holder_hmac: Callable[[str], bytes]
     status_key: bytes
+    check_log: Callable[[Reading], None]
     clock: Clock
     randomness: Randomness
 

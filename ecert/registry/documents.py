@@ -156,7 +156,7 @@ class DocumentDesk:
         """Record a copy 加注: sign its token and its seal, and log it; the file comes after.
 
         Asked again for the same, it gives the one that is there: nothing is logged twice.
-        Raises: NotFound, NotInForce, Refused, InputError.
+        Raises: NotFound, NotInForce, Refused, InputError, ForkGuard.
         """
         for name in ("recipient", "purpose"):
             _check_printable(name, check_copy_text(name, getattr(wish, name)))
@@ -166,6 +166,7 @@ class DocumentDesk:
     def _lend(
         self, tx: Transaction, identifier: str, wish: CopyWish, by: Actor, now: datetime
     ) -> CopyRow:
+        self._desk.check_log(tx)
         record = tx.lock_record(identifier)
         if record is None:
             raise NotFound("there is no such certificate")

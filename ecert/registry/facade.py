@@ -45,6 +45,7 @@ from ecert.model import (
     effective_status,
     is_line,
 )
+from ecert.note import log_key
 from ecert.qr import check_image
 from ecert.receipt import Receipt
 from ecert.registry.clients import READ_OWN, ClientDesk, ClientWish
@@ -59,6 +60,7 @@ from ecert.reuse.fulfilment import Application, Fulfilled, wants_copy
 from ecert.reuse.graph import Graph
 from ecert.reuse.objection import answer_objection
 from ecert.store import (
+    LOG,
     TRAIL,
     ClientRow,
     CopyRow,
@@ -69,6 +71,7 @@ from ecert.store import (
     Reading,
     Store,
     Transaction,
+    Tree,
     Visibility,
     sharing,
 )
@@ -133,8 +136,8 @@ class Registry:
         self.status = StatusDesk(
             store, base=base, key=lambda: self.keys.signing_key(Role.STATUS), clock=clock
         )
-        self._last_note = log.LastNote(state, origin)
-        self._last_trail_note = log.LastNote(state, self.trail_origin)
+        self._guard = self._make_guard(state, origin, LOG)
+        self._trail_guard = self._make_guard(state, self.trail_origin, TRAIL)
         self.desk = Desk(
             store=store,
             base=base,
@@ -143,6 +146,7 @@ class Registry:
             agency_key=lambda code: self.keys.signing_key(Role.AGENCY, code),
             holder_hmac=self._hmac,
             status_key=derive(secret, "status-index/v1"),
+            check_log=self._guard.check,
             clock=clock,
             randomness=randomness,
         )
@@ -785,12 +789,14 @@ class Registry:
         Raises: ForkGuard.
         """
         signer, now = self.keys.signer(Role.LOG), self.clock()
-        publisher = log.Publisher(self.store, self.origin, signer, self._last_note)
-        note = publisher.publish(now)
-        log.Publisher(self.store, self.trail_origin, signer, self._last_trail_note, TRAIL).publish(
-            now
-        )
+        note = log.Publisher(self.store, self.origin, signer, self._guard).publish(now)
+        trail = log.Publisher(self.store, self.trail_origin, signer, self._trail_guard)
+        trail.publish(now)
         return note
+
+    def _make_guard(self, state: Path, name: str, tree: Tree) -> log.Guard:
+        note = log.LastNote(state, name)
+        return log.Guard(name, lambda: log_key(name, self.keys.signer(Role.LOG)), note, tree)
 
     @property
     def trail_origin(self) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Callable
+from datetime import date
 from pathlib import Path
 from typing import Any
 
@@ -13,9 +14,10 @@ from ecert.config import Surroundings, open_registry
 from ecert.errors import ForkGuard, NotPublished, SignatureError
 from ecert.log import export_tiles, tile_path
 from ecert.merkle import leaf_hash
+from ecert.model import Basis, Operation
 from ecert.note import parse_vkey, verify_checkpoint
 from ecert.receipt import parse_receipt, verify_receipt
-from ecert.registry import IssueRequest, Registry
+from ecert.registry import CopyWish, IssueRequest, Query, Registry
 from ecert.testing import SettableClock
 from tests.conftest import CLERK, PLANNING, WORKS
 
@@ -82,10 +84,40 @@ def test_a_restored_backup_does_not_sign(
     restored = reopened(tmp_path / "backup", tmp_path / "state", clock)
     with pytest.raises(ForkGuard, match="2 were published"):
         restored.publish()
-    restored.issue(WORKS, draft_of(), by=CLERK)  # reads and writes go on; the log does not sign
-    with pytest.raises(ForkGuard, match="differs"):
-        restored.publish()
+    old = restored.find(Query(), by=CLERK).records[0]  # reading goes on
+    with pytest.raises(ForkGuard, match="2 were published"):
+        restored.issue(WORKS, draft_of(), by=CLERK)
+    basis = Basis("停工整改", "穗建停〔2026〕3号", "赵六")
+    with pytest.raises(ForkGuard, match="2 were published"):
+        restored.operate(old.id, Operation.SUSPEND, basis=basis, by=CLERK)
+    with pytest.raises(ForkGuard, match="2 were published"):
+        restored.succeed(old.id, Operation.CHANGE, draft_of(), basis=basis, by=CLERK)
+    with pytest.raises(ForkGuard, match="2 were published"):
+        restored.copy(old.id, CopyWish("示例银行", "贷款", date(2026, 12, 31)), by=CLERK)
+    assert restored.log_head().size == 1
+    refused = [row["action"] for row in restored.audit_rows() if row["outcome"] == ForkGuard.code]
+    assert refused == ["issue", "suspend", "change", "copy"]
     restored.close()
+
+
+def test_a_log_beside_the_published_one_takes_nothing_more(
+    registry: Registry, draft_of: Drafts, tmp_path: Path, clock: SettableClock
+) -> None:
+    """Two histories of one length: the copy grew by itself, where no note was kept."""
+    registry.issue(WORKS, draft_of(), by=CLERK)
+    registry.close()
+    shutil.copytree(tmp_path / "home", tmp_path / "copy")
+    copy = reopened(tmp_path / "copy", tmp_path / "elsewhere", clock)
+    copy.issue(WORKS, draft_of(), by=CLERK)
+    copy.close()
+    later = reopened(tmp_path / "home", tmp_path / "state", clock)
+    later.issue(WORKS, draft_of(), by=CLERK)
+    later.publish()
+    later.close()
+    beside = reopened(tmp_path / "copy", tmp_path / "state", clock)
+    with pytest.raises(ForkGuard, match="differs"):
+        beside.issue(WORKS, draft_of(), by=CLERK)
+    beside.close()
 
 
 def test_a_note_that_another_key_signed_stops_the_log(
