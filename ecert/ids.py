@@ -25,6 +25,7 @@ MAX_SERIAL = 32
 
 _CREDIT_CODE = re.compile(r"[0-9A-HJ-NPQRTUWXY]{2}[0-9]{6}[0-9A-HJ-NPQRTUWXY]{10}")
 _PROJECT_CODE = re.compile(r"(\d{2})(\d{2})-\d{6}-\d{2}-\d{2}-\d{6}", re.ASCII)
+_EARLY_PROJECT_YEARS = frozenset({"2016", "2017", "2018", "2019", "2020"})
 _RESIDENT = re.compile(r"\d{17}[0-9X]", re.ASCII)
 _TYPE_CODE = re.compile(r"[0-9A-Z]{18}\d{3}", re.ASCII)
 _DIVISION = re.compile(r"\d{6}", re.ASCII)
@@ -92,16 +93,20 @@ def check_resident_number(number: str) -> str:
 def check_project_code(code: str) -> str:
     """Check an investment project code 投资项目代码 such as 2104-500108-04-01-439202; return it.
 
+    Codes begin with year and month; those of 2016–2020 with the year alone, in four digits
+    (2018-440114-47-03-803611; domain notes §9). As months 16 to 20 do not exist, no code is both.
     Raises: IdentifierError with rule ``shape`` or ``month``.
     """
     match = _PROJECT_CODE.fullmatch(code)
     if match is None:
         _refuse(
             "shape",
-            "项目代码形如2104-500108-04-01-439202",
-            "a project code looks like 2104-500108-04-01-439202",
+            "项目代码形如2104-500108-04-01-439202，2016至2020年的形如2018-440114-47-03-803611",
+            "a project code looks like 2104-500108-04-01-439202, or 2018-440114-47-03-803611 "
+            "from 2016 to 2020",
         )
-    if not 1 <= int(match[2]) <= 12:
+    is_early = match[1] + match[2] in _EARLY_PROJECT_YEARS
+    if not is_early and not 1 <= int(match[2]) <= 12:
         _refuse(
             "month", "项目代码中的月份不存在", "the month inside the project code does not exist"
         )

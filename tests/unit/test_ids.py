@@ -146,6 +146,9 @@ def test_a_broken_identifier_names_its_rule(text: str, rule: str) -> None:
         (check_project_code, "2104-500108-04-01-439202\n", "shape"),
         (check_project_code, "2113-500108-04-01-439202", "month"),
         (check_project_code, "2100-500108-04-01-439202", "month"),
+        (check_project_code, "2015-440114-47-03-803611", "month"),
+        (check_project_code, "2021-440114-47-03-803611", "month"),
+        (check_project_code, "2018-440114-47-03-80361", "shape"),
         (check_division, "44011", "shape"),
         (check_division, "44011A", "shape"),
         (check_division, "４４０１１４", "shape"),
@@ -172,6 +175,11 @@ def test_the_refusal_does_not_repeat_the_code() -> None:
         (check_credit_code, "91610800064834709T"),
         (check_resident_number, "11010519491231002X"),  # the example in GB 11643 itself
         (check_project_code, "2104-500108-04-01-439202"),
+        (check_project_code, "2012-500108-04-01-439202"),  # December 2020, of the present form
+        *(
+            (check_project_code, f"{year}-440114-47-03-803611")  # the form of those years
+            for year in range(2016, 2021)
+        ),
         (check_division, "440114"),
     ],
 )
