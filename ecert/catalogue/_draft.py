@@ -36,6 +36,7 @@ def check_draft(kind: CertificateType, draft: Any) -> Draft:
     whole = "".join(text for _, text in texts)
     if _CONTROL.search(whole) or unprintable(whole):  # seldom; only then each text by itself
         faults += [fault for path, text in texts for fault in _text_faults(path, text)]
+    faults += [_mangled(path) for path, text in texts if _is_mangled(path, text)]
     if isinstance(draft, dict):
         faults += _deeper_faults(kind, draft, {fault.pointer for fault in faults})
     if faults:
@@ -59,6 +60,29 @@ def _text_faults(path: tuple[str | int, ...], text: str) -> Iterator[FieldError]
         named = f"{one}（U+{ord(one):04X}）"
         zh, en = f"字符{named}无法打印", f"the character {named} cannot be printed"
         yield _fault(path, "unprintable_character", zh, en)
+
+
+# What spreadsheets make of a number that was typed as digits: 4.40114E+17, or '440114….
+_MANGLED = re.compile(r"\s*['‘’＇`]\s*\d|[+\-＋－]?\d+([.．]\d*)?[EeＥｅ][+\-＋－]\d+\s*\Z")
+_FLOAT = re.compile(r"[+\-＋－]?(\d*[.．]\d*|\d+)([EeＥｅ][+\-＋－]?\d+)?")
+_NUMBERS = frozenset({("number",), ("local_number",)})
+
+
+def _is_mangled(path: tuple[str | int, ...], text: str) -> bool:
+    """Tell whether a text is a number that a spreadsheet rewrote; what was typed is lost then."""
+    if _MANGLED.match(text):
+        return True
+    is_number = path in _NUMBERS or (path[:1] == ("holders",) and path[-1] == "code")
+    return is_number and not text.isdecimal() and _FLOAT.fullmatch(text) is not None
+
+
+def _mangled(path: tuple[str | int, ...]) -> FieldError:
+    zh = "像是被电子表格改写过的数字：请把该列设为文本格式，重新录入原样，如440114202601050101"
+    en = (
+        "this looks like a number that a spreadsheet rewrote: format the column as text and enter "
+        "it as it stands on the paper, such as 440114202601050101"
+    )
+    return _fault(path, "number_mangled", zh, en)
 
 
 def _texts(value: Any, path: tuple[str | int, ...]) -> Iterator[tuple[tuple[str | int, ...], str]]:

@@ -199,6 +199,53 @@ def test_an_unusual_number_is_a_warning_and_no_error(
         assert [warning["code"] for warning in draft.warnings] == ["number_pattern"]
 
 
+@pytest.mark.parametrize(
+    "text",
+    [
+        *(
+            "4.40114E+17",
+            "4.40114e+17",
+            "4E+17",
+            "-4.4E+17",
+            "4.40114E-05",
+            "４．４０１１４Ｅ＋１７",
+        ),
+        *("'440114202601050101", "’440114202601050101", "＇440114", "' 440114", "`1"),
+    ],
+)
+@pytest.mark.parametrize("pointer", ["/number", "/local_number", "/fields/project_name"])
+def test_what_a_spreadsheet_made_of_a_number_is_refused(
+    catalogue: Catalogue, draft_of: Callable[..., dict[str, Any]], text: str, pointer: str
+) -> None:
+    """Found D9: 4.40114E+17 was signed as a permit's number. What is signed cannot be undone."""
+    draft = draft_of()
+    *inside, name = pointer[1:].split("/")
+    (draft[inside[0]] if inside else draft)[name] = text
+    with pytest.raises(DraftError) as refused:
+        check_draft(catalogue.newest(WORKS), draft)
+    (fault,) = refused.value.errors
+    assert (fault.pointer, fault.rule) == (pointer, "number_mangled")
+    assert text not in fault.zh + fault.en
+
+
+@pytest.mark.parametrize("text", ["440114202601050101.0", "4.40114", "440114.", "4E17"])
+def test_a_number_with_a_point_is_refused_and_an_area_is_not(
+    catalogue: Catalogue, draft_of: Callable[..., dict[str, Any]], text: str
+) -> None:
+    kind = catalogue.newest(WORKS)
+    for draft in (
+        draft_of(number=text),
+        draft_of(holders=[{"name": "甲", "code": text, "code_type": "099"}]),
+    ):
+        with pytest.raises(DraftError) as refused:
+            check_draft(kind, draft)
+        assert [fault.rule for fault in refused.value.errors] == ["number_mangled"]
+    for good in ("1E座", "E17", "1E5", "5号楼'A'座", "3.14"):
+        draft = draft_of()
+        draft["fields"]["project_name"] = good
+        assert check_draft(kind, draft).fields["project_name"] == good
+
+
 def test_three_years_of_validity_end_on_the_day_before(catalogue: Catalogue) -> None:
     kind = catalogue.newest("project-siting-opinion")
     assert kind.validity(DAY, None, None).valid_to == date(2029, 3, 1)
