@@ -8,8 +8,8 @@ report = ecert.verify(issued.record.credential, registry.trust())
 from ecert.config import Plan
 from ecert.config import init_registry as init
 from ecert.config import open_registry as open  # noqa: A004 - read as ecert.open
-from ecert.credential import present
 from ecert.errors import EcertError
+from ecert.formats.credential import present
 from ecert.keys import Signer, Trust, open_signer, parse_trust
 from ecert.model import Actor, Agency, Basis, Operation, Record, Status
 from ecert.registry import CopyWish, Query, Registry

@@ -14,10 +14,10 @@ from typing import Any
 from ecert import log
 from ecert._encoding import Randomness, canonical_plain
 from ecert.errors import IdentifierError
+from ecert.formats.merkle import Edge, leaf_hash
+from ecert.formats.receipt import SALT_BYTES, commitment
 from ecert.ids import parse_identifier
-from ecert.merkle import Edge, leaf_hash
 from ecert.model import Actor
-from ecert.receipt import SALT_BYTES, commitment
 from ecert.store import TRAIL, Reading, Transaction
 
 DONE = "done"

@@ -17,12 +17,12 @@ from urllib.parse import quote
 import httpx
 
 from ecert._encoding import b64url, parse_b64url, sha256, to_json, utc_now
-from ecert._jws import CLIENT_ASSERTION, DPOP_PROOF, sign_jws
-from ecert.dossier import Dossier, presentation_digest, verify_dossier
 from ecert.errors import SignatureError
+from ecert.formats._jws import CLIENT_ASSERTION, DPOP_PROOF, sign_jws
+from ecert.formats.dossier import Dossier, presentation_digest, verify_dossier
+from ecert.formats.status_list import MAX_LIST_BYTES
 from ecert.keys import Signer, Trust, public_jwk
 from ecert.reuse.fulfilment import Application
-from ecert.status import MAX_LIST_BYTES
 from ecert.verification import Report, Verdict, Verifier
 
 TIMEOUT_SECONDS = 5.0

@@ -17,18 +17,18 @@ import orjson
 import uvicorn
 from rich.console import Console
 
-from ecert import qr
 from ecert.client import HttpStatus, Problem, RegistryClient
 from ecert.config import Plan, init_registry
 from ecert.errors import NotInForce
+from ecert.formats import qr
 from ecert.keys import Trust, make_signer, parse_trust, public_jwk
 from ecert.model import DEFAULT_ZONE, Actor, Agency, Basis, Operation, Record, civil_date
 from ecert.registry import CopyWish, Registry
-from ecert.reuse.district import agencies, chain
 from ecert.reuse.fulfilment import Application
 from ecert.reuse.graph import to_svg
 from ecert.reuse.sharing import new_rule
 from ecert.reuse.supervision_page import to_html
+from ecert.samples.district import agencies, chain
 from ecert.verification import Report, verify
 
 PLANNING = Agency(

@@ -11,8 +11,7 @@ from typing import Any
 
 from ecert._encoding import parse_json, rfc3339, sha256
 from ecert.errors import ForkGuard, HomeError, NotFound, NotPublished, SignatureError
-from ecert.keys import Signer
-from ecert.merkle import (
+from ecert.formats.merkle import (
     Edge,
     Reader,
     append,
@@ -21,8 +20,9 @@ from ecert.merkle import (
     leaf_hash,
     verify_consistency,
 )
-from ecert.note import Checkpoint, NoteKey, sign_note, verify_checkpoint
-from ecert.receipt import Receipt
+from ecert.formats.note import Checkpoint, NoteKey, sign_note, verify_checkpoint
+from ecert.formats.receipt import Receipt
+from ecert.keys import Signer
 from ecert.store import LOG, TILE, TILE_LEVELS, Reading, Store, Transaction, Tree
 
 

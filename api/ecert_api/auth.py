@@ -13,7 +13,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from ecert._encoding import b64url, sha256, to_json
-from ecert._jws import (
+from ecert.audit import AuditEntry
+from ecert.errors import AddressNotAllowed, EcertError, KeyUnavailable, SignatureError
+from ecert.formats._jws import (
     ACCESS_TOKEN,
     CLIENT_ASSERTION,
     DPOP_PROOF,
@@ -22,8 +24,6 @@ from ecert._jws import (
     sign_jws,
     verify_jws,
 )
-from ecert.audit import AuditEntry
-from ecert.errors import AddressNotAllowed, EcertError, KeyUnavailable, SignatureError
 from ecert.keys import Role, parse_jwk, thumbprint
 from ecert.model import Actor
 from ecert.registry import Registry

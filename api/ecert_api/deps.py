@@ -26,7 +26,7 @@ from ecert.errors import (
     InputError,
     NotFound,
 )
-from ecert.id_token import SignedIn
+from ecert.formats.id_token import SignedIn
 from ecert.issuance import Idempotency, Issued
 from ecert.model import Actor, Record, is_line
 from ecert.registry import IssueRequest, Registry

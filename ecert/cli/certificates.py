@@ -25,8 +25,8 @@ from ecert.cli._console import (
     read_input,
     show,
 )
+from ecert.formats.qr import DARK_ON_LIGHT, to_png, to_terminal
 from ecert.model import Status
-from ecert.qr import DARK_ON_LIGHT, to_png, to_terminal
 from ecert.registry import Query
 
 

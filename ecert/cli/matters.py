@@ -23,17 +23,17 @@ from ecert.cli._console import (
     show,
     system_user,
 )
-from ecert.dossier import Dossier, presentation_digest, verify_dossier
 from ecert.errors import FileError, SignatureError
+from ecert.formats.dossier import Dossier, presentation_digest, verify_dossier
 from ecert.ids import ROOT
 from ecert.keys import Trust, parse_trust
 from ecert.model import Actor
 from ecert.registry import Registry
 from ecert.reuse.checklist import Checklist, State
-from ecert.reuse.district import DEPARTMENTS, MATTERS, agencies, chain, generate
 from ecert.reuse.fulfilment import Application
 from ecert.reuse.graph import to_svg
 from ecert.reuse.matter import MAX_MATTERS, Matter, matter_schema
+from ecert.samples.district import DEPARTMENTS, MATTERS, agencies, chain, generate
 from ecert.verification import Verdict, Verifier
 
 matter_app = typer.Typer(help="Matters 事项: what people apply for, and the materials it takes.")

@@ -22,7 +22,7 @@ from ecert.cli._console import (
     show,
 )
 from ecert.errors import FileError, NotFound
-from ecert.id_token import Provider
+from ecert.formats.id_token import Provider
 from ecert.model import Actor, Basis
 from ecert.reuse.grant import grant_json
 from ecert.reuse.objection import ObjectionState, objection_json

@@ -16,6 +16,7 @@ from ecert.errors import (
     TypeChanged,
     TypeNotIssuable,
 )
+from ecert.formats.status_list import shuffle
 from ecert.ids import parse_identifier
 from ecert.issuance.order import (
     Desk,
@@ -30,7 +31,6 @@ from ecert.model import (
     civil_date,
     effective_status,
 )
-from ecert.status import shuffle
 from ecert.store import IMPORT, Transaction
 
 IDEMPOTENCY_SECONDS = 24 * 3600

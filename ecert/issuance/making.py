@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from ecert import credential
 from ecert._encoding import to_json
+from ecert.formats import credential
+from ecert.formats.receipt import SALT_BYTES
+from ecert.formats.seal import seal_claims, sign_seal
 from ecert.ids import Identifier, make_serial, parse_identifier
 from ecert.issuance.order import (
     Desk,
@@ -19,8 +21,6 @@ from ecert.model import (
     certificate_json,
     effective_status,
 )
-from ecert.receipt import SALT_BYTES
-from ecert.seal import seal_claims, sign_seal
 
 
 def make(desk: Desk, work: Work, now: datetime) -> None:

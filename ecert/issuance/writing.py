@@ -8,6 +8,8 @@ from typing import Any
 
 from ecert import audit, log
 from ecert._encoding import b64url, rfc3339
+from ecert.formats.receipt import SALT_BYTES, commitment, log_entry
+from ecert.formats.statement import EVENTS, Statement, sign_statement
 from ecert.issuance.checks import IDEMPOTENCY_SECONDS
 from ecert.issuance.order import (
     Desk,
@@ -18,8 +20,6 @@ from ecert.model import (
     Operation,
     Status,
 )
-from ecert.receipt import SALT_BYTES, commitment, log_entry
-from ecert.statement import EVENTS, Statement, sign_statement
 from ecert.store import NewCertificate, Transaction
 
 

@@ -14,11 +14,11 @@ import pypdfium2
 
 from ecert.catalogue import CertificateType
 from ecert.errors import EcertError
+from ecert.formats.qr import read_image, unlikeness
 from ecert.model import Record
 from ecert.pdf.parts import Parts
 from ecert.pdf.read import UNREADABLE, SignedDocument, content
 from ecert.pdf.render import render, renderer
-from ecert.qr import read_image, unlikeness
 
 _END = b"%%EOF"
 _READING_SCALE = 300 / 72  # dots a point: what a scanner at 300 dpi would see

@@ -7,11 +7,11 @@ from typing import Any
 
 from ecert._encoding import instant
 from ecert.catalogue import CertificateType
-from ecert.copy import Copy, UnverifiedCopy
-from ecert.credential import UnverifiedCredential
+from ecert.formats.annotation import Copy, UnverifiedCopy
+from ecert.formats.credential import UnverifiedCredential
+from ecert.formats.qr import to_svg
 from ecert.model import certificate_json
 from ecert.pdf.parts import Parts
-from ecert.qr import to_svg
 
 _BEIJING = timezone(timedelta(hours=8))
 

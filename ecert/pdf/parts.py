@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from ecert.catalogue import CertificateType
-from ecert.credential import UnverifiedCredential, disclosable, parse_credential, present
+from ecert.formats.credential import UnverifiedCredential, disclosable, parse_credential, present
 
 CREDENTIAL_FILE = "credential.sd-jwt"
 RECEIPT_FILE = "receipt.tlog-proof"

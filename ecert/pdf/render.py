@@ -13,10 +13,10 @@ import typst
 
 from ecert._encoding import sha256, to_json
 from ecert.catalogue import CertificateType
-from ecert.copy import UnverifiedCopy, parse_copy
-from ecert.credential import UnverifiedCredential, parse_credential
 from ecert.errors import RenderError
 from ecert.fonts import font_paths, fonts_version
+from ecert.formats.annotation import UnverifiedCopy, parse_copy
+from ecert.formats.credential import UnverifiedCredential, parse_credential
 from ecert.pdf.page import page_data, record_of
 from ecert.pdf.parts import (
     COPY_FILE,

@@ -10,8 +10,6 @@ from typing import Any
 from ecert import audit, log
 from ecert._encoding import b64url, rfc3339, sha256
 from ecert.catalogue import Catalogue, CertificateType
-from ecert.copy import EVENT, Copy, check_copy_text, copy_digest, parse_copy, sign_copy
-from ecert.credential import parse_credential
 from ecert.errors import (
     EcertError,
     NotFound,
@@ -21,12 +19,21 @@ from ecert.errors import (
     TypeChanged,
 )
 from ecert.fonts import unprintable
+from ecert.formats.annotation import (
+    EVENT,
+    Copy,
+    check_copy_text,
+    copy_digest,
+    parse_copy,
+    sign_copy,
+)
+from ecert.formats.credential import parse_credential
+from ecert.formats.receipt import SALT_BYTES, commitment, log_entry
+from ecert.formats.seal import LAST_SECOND, parse_seal, seal_claims, sign_seal
 from ecert.issuance import Desk
 from ecert.keys import SigningKey
 from ecert.model import DEFAULT_ZONE, Actor, Record, Status, Validity, civil_date, effective_status
 from ecert.pdf.parts import Parts, presented
-from ecert.receipt import SALT_BYTES, commitment, log_entry
-from ecert.seal import LAST_SECOND, parse_seal, seal_claims, sign_seal
 from ecert.store import CopyRow, DocumentRow, Transaction
 
 Proof = Callable[[int], str]  # log index → receipt

@@ -10,10 +10,9 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Any, NoReturn
 
-from ecert import audit, credential, issuance, lifecycle, log
+from ecert import audit, issuance, log
 from ecert._encoding import Clock, Randomness, instant, rfc3339
 from ecert.catalogue import Catalogue, check_draft
-from ecert.copy import parse_copy
 from ecert.errors import (
     AlreadyExists,
     DraftError,
@@ -25,11 +24,16 @@ from ecert.errors import (
     QuotaExceeded,
 )
 from ecert.fonts import unprintable
+from ecert.formats import credential
+from ecert.formats.annotation import parse_copy
+from ecert.formats.merkle import Edge
+from ecert.formats.note import log_key
+from ecert.formats.qr import check_image
+from ecert.formats.receipt import Receipt
 from ecert.ids import check_credit_code, check_division, parse_identifier
-from ecert.issuance import Desk, Idempotency, Issued, Order, Succession
+from ecert.issuance import Desk, Idempotency, Issued, Order, Succession, lifecycle
+from ecert.issuance.lifecycle import Act
 from ecert.keys import Role, Trust, TrustedRegistry, derive
-from ecert.lifecycle import Act
-from ecert.merkle import Edge
 from ecert.model import (
     DEFAULT_ZONE,
     SUCCESSIONS,
@@ -45,9 +49,6 @@ from ecert.model import (
     effective_status,
     is_line,
 )
-from ecert.note import log_key
-from ecert.qr import check_image
-from ecert.receipt import Receipt
 from ecert.registry.clients import READ_OWN, ClientDesk, ClientWish
 from ecert.registry.documents import NO_STAMPING, CopyWish, DocumentDesk, TimeStamping
 from ecert.registry.evidence import bundle

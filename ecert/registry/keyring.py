@@ -18,6 +18,7 @@ from cryptography.hazmat.primitives.serialization import (
 
 from ecert._encoding import Clock, b64, instant
 from ecert.errors import InputError, KeyUnavailable, SignatureError
+from ecert.formats.note import log_key
 from ecert.keys import (
     EDDSA,
     ES256,
@@ -40,7 +41,6 @@ from ecert.keys import (
     verify_chain,
 )
 from ecert.model import Agency
-from ecert.note import log_key
 from ecert.store import KeyRow, Store
 
 _REFRESH_SECONDS = 5.0

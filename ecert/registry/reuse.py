@@ -10,9 +10,9 @@ from typing import Any
 from ecert._encoding import canonical_plain
 from ecert.audit import AuditEntry
 from ecert.audit import record as write_rows
-from ecert.dossier import sign_changes
 from ecert.errors import AlreadyExists, EcertError, GrantNotValid, InputError, NotFound
-from ecert.id_token import Provider, SignedIn, check_provider
+from ecert.formats.dossier import sign_changes
+from ecert.formats.id_token import Provider, SignedIn, check_provider
 from ecert.model import Actor, Record, effective_status, is_line
 from ecert.reuse import grant as grants
 from ecert.reuse import objection as objections

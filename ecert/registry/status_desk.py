@@ -8,8 +8,8 @@ from dataclasses import dataclass
 
 from ecert._encoding import Clock
 from ecert.errors import EcertError, NotFound
+from ecert.formats.status_list import TTL, sign_details, sign_list
 from ecert.keys import SigningKey
-from ecert.status import TTL, sign_details, sign_list
 from ecert.store import Store
 
 _ADDRESS = re.compile(r"/status/(0|[1-9][0-9]{0,8})(/details)?", re.ASCII)

@@ -10,11 +10,9 @@ from dataclasses import dataclass, replace
 from datetime import date, datetime
 from typing import Any
 
-from ecert import credential
 from ecert._encoding import b64url, canonical_plain, sha256
 from ecert.audit import DONE, AuditEntry
 from ecert.audit import record as write_rows
-from ecert.dossier import Dossier, Given, holder_commitment, presentation_digest, sign_dossier
 from ecert.errors import (
     EcertError,
     IdempotencyMismatch,
@@ -23,6 +21,15 @@ from ecert.errors import (
     QuotaExceeded,
     StoreBusy,
 )
+from ecert.formats import credential
+from ecert.formats.dossier import (
+    Dossier,
+    Given,
+    holder_commitment,
+    presentation_digest,
+    sign_dossier,
+)
+from ecert.formats.receipt import SALT_BYTES
 from ecert.keys import SigningKey
 from ecert.model import (
     DEFAULT_ZONE,
@@ -33,7 +40,6 @@ from ecert.model import (
     effective_status,
     is_line,
 )
-from ecert.receipt import SALT_BYTES
 from ecert.reuse.checklist import Checklist, Holdings, Item, draw_up
 from ecert.reuse.desk import ReuseDesk, acting_agency, line_of
 from ecert.reuse.grant import check_grant

@@ -23,9 +23,9 @@ from ecert.errors import (
     NotFound,
     UseCodeRefused,
 )
-from ecert.id_token import Provider, SignedIn, to_provider, verify_id_token
+from ecert.formats.id_token import Provider, SignedIn, to_provider, verify_id_token
+from ecert.formats.qr import use_code_svg
 from ecert.model import DEFAULT_ZONE, Actor, civil_date, end_of_day
-from ecert.qr import use_code_svg
 from ecert.reuse.desk import ReuseDesk, acting_agency, line_of
 from ecert.reuse.matter import Matter
 from ecert.reuse.sharing import NO_MATTER, check_asked

@@ -14,7 +14,7 @@ from typing import Any
 from ecert._encoding import instant, rfc3339
 from ecert.audit import AuditEntry, named
 from ecert.errors import InputError, NotFound, Refused
-from ecert.id_token import SignedIn
+from ecert.formats.id_token import SignedIn
 from ecert.model import Actor, is_line
 from ecert.reuse.desk import ReuseDesk
 from ecert.store import ObjectionRow, Reading, Transaction

@@ -10,9 +10,9 @@ import orjson
 from sqlalchemy import Connection, Row, Select, and_, bindparam, func, or_, select
 
 from ecert._encoding import instant, rfc3339
-from ecert.merkle import Edge, node_hash, parse_edge
+from ecert.formats.merkle import Edge, node_hash, parse_edge
+from ecert.formats.status_list import VALUES, Detail
 from ecert.model import Agency, Event, Operation, Record, Status
-from ecert.status import VALUES, Detail
 from ecert.store import tables as t
 from ecert.store.trees import LOG, Tree
 

@@ -11,9 +11,9 @@ from typing import Any
 
 from sqlalchemy import delete, func, insert, select, update
 
-from ecert.merkle import Edge, parse_edge
+from ecert.formats.merkle import Edge, parse_edge
+from ecert.formats.status_list import LIST_SIZE
 from ecert.model import Agency, Record, Status
-from ecert.status import LIST_SIZE
 from ecert.store import tables as t
 from ecert.store.reading import _RECORD, KeyRow, Reading, _record
 from ecert.store.trees import Tree

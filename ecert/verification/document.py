@@ -6,19 +6,19 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from ecert._encoding import b64url
-from ecert._jws import verify_jws
 from ecert.catalogue import CertificateType
-from ecert.copy import UnverifiedCopy, parse_copy
-from ecert.credential import UnverifiedCredential, parse_credential
 from ecert.errors import DocumentError, EcertError, InputError, SignatureError
+from ecert.formats._jws import verify_jws
+from ecert.formats.annotation import UnverifiedCopy, parse_copy
+from ecert.formats.credential import UnverifiedCredential, parse_credential
+from ecert.formats.qr import check_image
+from ecert.formats.receipt import parse_receipt
+from ecert.formats.seal import UnverifiedSeal, parse_seal, seal_claims, verify_seal
 from ecert.keys import Trust, TrustedRegistry, VerifiedKey
 from ecert.model import Validity
 from ecert.pdf.compare import compare
 from ecert.pdf.parts import Parts
 from ecert.pdf.read import SignedDocument, UnverifiedDocument, check_signature, read_parts
-from ecert.qr import check_image
-from ecert.receipt import parse_receipt
-from ecert.seal import UnverifiedSeal, parse_seal, seal_claims, verify_seal
 from ecert.verification.presented import Presented
 
 

@@ -8,13 +8,13 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from ecert.copy import UnverifiedCopy
-from ecert.credential import UnverifiedCredential, parse_credential
 from ecert.errors import DocumentError, InputError, SealError, TooLarge
+from ecert.formats.annotation import UnverifiedCopy
+from ecert.formats.credential import UnverifiedCredential, parse_credential
+from ecert.formats.qr import read_picture
+from ecert.formats.receipt import HEAD, Receipt, parse_receipt
+from ecert.formats.seal import UnverifiedSeal, parse_seal
 from ecert.pdf.parts import CREDENTIAL_FILE, RECEIPT_FILE
-from ecert.qr import read_picture
-from ecert.receipt import HEAD, Receipt, parse_receipt
-from ecert.seal import UnverifiedSeal, parse_seal
 
 if TYPE_CHECKING:
     from ecert.pdf.read import UnverifiedDocument

@@ -8,25 +8,15 @@ from datetime import date, datetime, timedelta
 from typing import TYPE_CHECKING, Any, Protocol
 
 from ecert._encoding import Clock, b64url, instant, parse_rfc3339, rfc3339, utc_now
-from ecert._jws import verify_jws
 from ecert.catalogue import Catalogue, CertificateType, load_catalogue
-from ecert.copy import EVENT
-from ecert.credential import UnverifiedCredential, check_fields
 from ecert.errors import EcertError, IdentifierError, InputError, SignatureError
-from ecert.ids import Identifier, parse_identifier, parse_tail
-from ecert.keys import Trust, TrustedRegistry, VerifiedKey
-from ecert.model import (
-    TRANSITIONS,
-    Status,
-    Validity,
-    certificate_json,
-    civil_date,
-    end_of_day,
-)
-from ecert.receipt import Receipt, verify_receipt
-from ecert.seal import EXP, IAT, NBF, RECIPIENT, STATUS, SUB, UnverifiedSeal, verify_seal
-from ecert.statement import Statement, parse_statement
-from ecert.status import (
+from ecert.formats._jws import verify_jws
+from ecert.formats.annotation import EVENT
+from ecert.formats.credential import UnverifiedCredential, check_fields
+from ecert.formats.receipt import Receipt, verify_receipt
+from ecert.formats.seal import EXP, IAT, NBF, RECIPIENT, STATUS, SUB, UnverifiedSeal, verify_seal
+from ecert.formats.statement import Statement, parse_statement
+from ecert.formats.status_list import (
     ENDED,
     SUPERSEDED,
     SUSPENDED,
@@ -36,6 +26,16 @@ from ecert.status import (
     SignedList,
     verify_details,
     verify_list,
+)
+from ecert.ids import Identifier, parse_identifier, parse_tail
+from ecert.keys import Trust, TrustedRegistry, VerifiedKey
+from ecert.model import (
+    TRANSITIONS,
+    Status,
+    Validity,
+    certificate_json,
+    civil_date,
+    end_of_day,
 )
 from ecert.verification.presented import Presented, read_presented
 from ecert.verification.report import STEPS, Outcome, Report, Step, decide

@@ -535,7 +535,7 @@ def test_an_expiry_hidden_at_the_top_cannot_be_withheld(
 ) -> None:
     # Mended since this test found it: an undisclosed digest at the top level is only counted. RFC 9901 and SD-JWT VC
     # forbid hiding exp; whoever withholds it turns a three-day permit into a long-term one
-    # (ecert/credential.py parse_credential: refuse `_sd` anywhere but in the concealable branches).
+    # (ecert/formats/credential.py parse_credential: refuse `_sd` anywhere but in the concealable branches).
     exp = int((clock() + days(3)).timestamp())
     hidden = [disclosure("AAAAAAAAAAAAAAAAAAAAAA", "exp", exp)]
     hidden.append(disclosure("AAAAAAAAAAAAAAAAAAAAAA", "valid_to", "2026-03-04"))
@@ -785,7 +785,7 @@ def test_a_status_index_written_with_a_fraction_of_zero(
     registry: Registry, sd: Sd, agency_key: Any
 ) -> None:
     # Mended since this test found it: JSON Schema calls 5.0 an integer, Python does not: TypeError in StatusList's
-    # __getitem__ (ecert/credential.py _CLAIMS, ecert/status.py). The twin in iat, nbf, exp, size is
+    # __getitem__ (formats/credential.py _CLAIMS, formats/status_list.py). The twin in iat, nbf, exp, size is
     # harmless only by luck; refuse floats when reading the claims.
     uri = sd.payload["status"]["status_list"]["uri"]
     forged = sd.changed(status={"status_list": {"idx": 5.0, "uri": uri}})
@@ -927,7 +927,7 @@ def test_a_payload_nested_as_deep_as_the_reader_goes(
     registry: Registry, sd: Sd, depth: int
 ) -> None:
     # Mended: the walk that looks for hidden claims goes as deep as the payload, before any
-    # signature was checked: RecursionError (ecert/credential.py _check_branch; bound it, MAX_DEPTH).
+    # signature was checked: RecursionError (ecert/formats/credential.py _check_branch; bound it, MAX_DEPTH).
     for opening, closing in ((b'{"a":', b"}"), (b"[", b"]"), (b'{"status":[', b"]}")):
         count = depth // len(closing)
         payload = b'{"status":' + opening * count + b"1" + closing * count + b"}"

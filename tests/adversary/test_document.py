@@ -32,12 +32,12 @@ from hypothesis import strategies as st
 from pyhanko.pdf_utils import generic
 
 from ecert.catalogue import CertificateType
+from ecert.formats.qr import to_svg
 from ecert.keys import Role, SigningKey
 from ecert.model import Basis, Operation, Record
 from ecert.pdf.parts import Parts
 from ecert.pdf.render import render
 from ecert.pdf.sign import sign
-from ecert.qr import to_svg
 from ecert.registry import Registry
 from ecert.registry.documents import CopyWish
 from ecert.testing import OPERATOR, SettableClock, temporary_registry

@@ -470,7 +470,7 @@ def test_an_entry_that_has_no_canonical_form(
     registry: Registry, record: Record, text: str, entry: bytes
 ) -> None:
     # Mended since this test found it: rfc8785 raises ValueErrors of its own, parse_receipt catches InputError only
-    # (ecert/receipt.py _parse_extra): anybody makes verify raise, with no key at all.
+    # (ecert/formats/receipt.py _parse_extra): anybody makes verify raise, with no key at all.
     forged = _raw(text, b'{"entry":' + entry + b"," + SALT + b"}")
     report = registry.verify(record.credential, receipt=forged)
     assert report.verdict == "invalid"

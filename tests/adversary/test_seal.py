@@ -324,7 +324,7 @@ def test_a_project_name_that_is_no_text(
     registry: Registry, cose: Cose, agency_key: Any, project: Any
 ) -> None:
     # Mended since this test found it: "p" is the one claim nobody checks; bytes make the report impossible to write as
-    # JSON, so the page and the command line fail (ecert/seal.py _check_claims). Agency-signed only.
+    # JSON, so the page and the command line fail (ecert/formats/seal.py _check_claims). Agency-signed only.
     forged = cose.with_claims({"p": project}).signed(agency_key)
     expect(registry.verify(forged), "invalid", **UNREADABLE)
 
@@ -466,7 +466,7 @@ def test_a_cbor_bomb(registry: Registry, message: bytes) -> None:
 def test_a_tag_with_something_odd_in_it(registry: Registry, tag: int, place: str) -> None:
     # Mended since this test found it: cbor2 builds decimals, big floats, dates and regular expressions on the way, and
     # their errors (decimal.InvalidOperation, decimal.Overflow, OverflowError, FutureWarning) are
-    # not among those that parse_seal catches (ecert/seal.py): a QR code with tag 4, 5 or 100 makes
+    # not among those that parse_seal catches (ecert/formats/seal.py): a QR code with tag 4, 5 or 100 makes
     # verify raise, with no key at all. Decode without the semantic tags, or catch ArithmeticError.
     head = cbor2.dumps(cbor2.CBORTag(tag, None))[:-1]
     verifier = registry.verifier()
@@ -564,7 +564,7 @@ def test_a_truncated_picture(registry: Registry, record: Record) -> None:
 
 def test_a_flipped_byte_in_a_picture(registry: Registry, record: Record) -> None:
     # Mended since this test found it: Pillow raises SyntaxError for a broken chunk after the picture data began
-    # (ecert/qr.py read_picture catches OSError and ValueError, neither is one).
+    # (ecert/formats/qr.py read_picture catches OSError and ValueError, neither is one).
     whole = _png(record.seal)
     verifier = registry.verifier()
     honest = verifier.verify(record.seal).certificate
@@ -600,7 +600,7 @@ def test_a_picture_that_unpacks_to_more_than_any_scan(
     registry: Registry, width: int, height: int
 ) -> None:
     # Mended since this test found it: between Pillow's own bound and twice that bound it warns; the warning
-    # escapes from verify and, where warnings are errors, is an exception (ecert/qr.py read_picture).
+    # escapes from verify and, where warnings are errors, is an exception (ecert/formats/qr.py read_picture).
     expect(registry.verify(_hollow(width, height)), "undetermined", **NO_CODE)
 
 

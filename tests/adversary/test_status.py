@@ -263,7 +263,7 @@ def test_bits_that_no_list_has(book: Book, bits: Any) -> None:
 
 @pytest.mark.parametrize("bits", [[], {}])
 def test_bits_that_are_no_number(book: Book, bits: Any) -> None:
-    # Mended since this test found it: `[] not in {1, 2, 4, 8}` is a TypeError out of verify (ecert/status.py
+    # Mended since this test found it: `[] not in {1, 2, 4, 8}` is a TypeError out of verify (formats/status_list.py
     # parse_list). Only the status key can write it, but a verifier serves many registries.
     listed = {**book.claims["status_list"], "bits": bits}
     expect(book.report(book.list(status_list=listed)), "undetermined", status="status_unusable")

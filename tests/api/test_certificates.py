@@ -22,8 +22,8 @@ from cryptography import x509
 from sqlalchemy import select
 
 import ecert
+from ecert.formats.receipt import parse_receipt, verify_receipt
 from ecert.keys import parse_trust
-from ecert.receipt import parse_receipt, verify_receipt
 from ecert.store import tables
 from ecert.testing import SettableClock
 from ecert.verification import verify

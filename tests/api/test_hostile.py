@@ -18,8 +18,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ecert import qr
 from ecert.config import Plan, Surroundings, init_registry
+from ecert.formats import qr
 from ecert.testing import SettableClock
 from ecert_api import create_app
 from tests.api.conftest import (

@@ -22,12 +22,12 @@ from schemathesis.engine import events, from_schema
 
 from ecert import errors
 from ecert.errors import EcertError
-from ecert.id_token import Provider as Believed
+from ecert.formats.id_token import Provider as Believed
 from ecert.model import Actor, Agency
-from ecert.reuse.district import chain
 from ecert.reuse.grant import Wish
 from ecert.reuse.objection import Complaint
 from ecert.reuse.sharing import new_rule
+from ecert.samples.district import chain
 from ecert_api import create_app
 from ecert_api.problems import PROBLEMS
 from ecert_api.routes import (

@@ -24,7 +24,8 @@ from tlog_scales.reader import TilesReader
 from tlog_scales.signing import Vkey
 from tlog_scales.tiles import leaf_hash
 
-from ecert import log, qr
+from ecert import log
+from ecert.formats import qr
 from ecert.keys import Role, Trust, parse_trust
 from ecert.testing import SettableClock
 from ecert_api import create_app

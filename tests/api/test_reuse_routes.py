@@ -16,11 +16,11 @@ from xml.etree import ElementTree as ET
 import httpx
 import pytest
 
-from ecert.dossier import verify_dossier
-from ecert.id_token import Provider as Believed
+from ecert.formats.dossier import verify_dossier
+from ecert.formats.id_token import Provider as Believed
 from ecert.model import Basis, Operation, Record
-from ecert.reuse.district import agencies, chain
 from ecert.reuse.sharing import WHOLE, Mode, new_rule
+from ecert.samples.district import agencies, chain
 from ecert.testing import SettableClock
 from tests.api.conftest import Portal, System, refused
 from tests.conftest import CLERK, CONSTRUCTION, PLANNING, WORKS

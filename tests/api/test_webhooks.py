@@ -16,8 +16,8 @@ import httpx
 import pytest
 
 from ecert.config import Surroundings, open_registry
-from ecert.dossier import verify_changes
 from ecert.errors import SignatureError, TokenError
+from ecert.formats.dossier import verify_changes
 from ecert.model import Actor, Basis, Operation, Record
 from ecert.registry import Registry
 from ecert.store import WebhookRow

@@ -20,9 +20,9 @@ import orjson
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
-from ecert._jws import CLIENT_ASSERTION, sign_jws
 from ecert.client import Grounds
 from ecert.config import TRIAL_AGENCY, Plan, Surroundings, init_registry
+from ecert.formats._jws import CLIENT_ASSERTION, sign_jws
 from ecert.keys import make_signer, public_jwk
 from ecert.model import Actor
 from ecert.registry import Registry

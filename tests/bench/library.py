@@ -13,9 +13,9 @@ from jwcrypto.jwk import JWK
 from sd_jwt.common import SDObj
 from sd_jwt.issuer import SDJWTIssuer
 
+from ecert.formats.seal import parse_seal, verify_seal
 from ecert.keys import Role
 from ecert.registry import IssueRequest
-from ecert.seal import parse_seal, verify_seal
 from ecert.testing import OPERATOR, temporary_registry
 from ecert.verification import Verifier
 

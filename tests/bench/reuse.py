@@ -26,8 +26,8 @@ from ecert.errors import IdentifierError
 from ecert.ids import check_credit_code, check_project_code
 from ecert.model import Actor
 from ecert.registry import IssueRequest, Registry
-from ecert.reuse.district import agencies, generate
 from ecert.reuse.sharing import new_rule
+from ecert.samples.district import agencies, generate
 from tests.bench.http import _free_port, _server, _token_of
 
 CERTIFICATES = int(os.environ.get("ECERT_BENCH_CERTIFICATES", "100000"))

@@ -42,7 +42,7 @@ def test_without_a_detector_there_is_no_button(open_page: OpenPage, site: Site) 
 
 
 def test_chromiums_own_detector_reads_a_photo(open_page: OpenPage, site: Site) -> None:
-    from ecert import qr
+    from ecert.formats import qr
 
     page = open_page()
     page.goto(site.url)

@@ -10,7 +10,7 @@ import pytest
 from PIL import Image
 from playwright.sync_api import FilePayload, Page, Route, expect
 
-from ecert import qr
+from ecert.formats import qr
 from tests.browser.conftest import (
     CLERK,
     REPORT,

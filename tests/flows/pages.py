@@ -22,7 +22,7 @@ import zxingcpp
 from PIL import Image, ImageDraw
 
 from ecert.config import Surroundings, init_registry, open_registry
-from ecert.copy import parse_copy
+from ecert.formats.annotation import parse_copy
 from ecert.model import Record
 from ecert.registry import CopyWish, Registry
 from ecert.testing import SettableClock

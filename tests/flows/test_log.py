@@ -12,11 +12,11 @@ import pytest
 
 from ecert.config import Surroundings, open_registry
 from ecert.errors import ForkGuard, NotPublished, SignatureError
+from ecert.formats.merkle import leaf_hash
+from ecert.formats.note import parse_vkey, verify_checkpoint
+from ecert.formats.receipt import parse_receipt, verify_receipt
 from ecert.log import export_tiles, tile_path
-from ecert.merkle import leaf_hash
 from ecert.model import Basis, Operation
-from ecert.note import parse_vkey, verify_checkpoint
-from ecert.receipt import parse_receipt, verify_receipt
 from ecert.registry import CopyWish, IssueRequest, Query, Registry
 from ecert.testing import SettableClock
 from tests.conftest import CLERK, PLANNING, WORKS

@@ -28,14 +28,14 @@ from PIL import Image
 
 from ecert.catalogue import built_in_root
 from ecert.config import Plan, Surroundings, init_registry
-from ecert.copy import Copy
-from ecert.credential import parse_credential
+from ecert.formats.annotation import Copy
+from ecert.formats.credential import parse_credential
+from ecert.formats.qr import read_picture, version_of
+from ecert.formats.seal import parse_seal, seal_claims, sign_seal
 from ecert.keys import EDDSA, ES256, PublicKey, Role, public_jwk
 from ecert.keys import file as key_file
 from ecert.model import Record
-from ecert.qr import read_picture, version_of
 from ecert.registry import CopyWish, Registry
-from ecert.seal import parse_seal, seal_claims, sign_seal
 from ecert.testing import OPERATOR, SettableClock
 from tests.conftest import PLANNING, need
 from tests.flows.photo import (

@@ -20,13 +20,13 @@ import uvicorn
 from ecert.client import Problem, RegistryClient
 from ecert.demo import CONSTRUCTION, MATTER, PLANNING, REFORM, application_of, enrol
 from ecert.demo import set_up_sharing as open_matters
-from ecert.id_token import Provider as Believed
+from ecert.formats.id_token import Provider as Believed
+from ecert.formats.sdjwt import parse_sd_jwt
 from ecert.model import Basis, Operation, Record
 from ecert.registry import Registry
 from ecert.reuse.fulfilment import Application
 from ecert.reuse.sharing import Mode, new_rule
 from ecert.reuse.supervision_page import to_html
-from ecert.sdjwt import parse_sd_jwt
 from ecert_api import create_app
 from tests.api.conftest import Drafts, free_port, make_registry_at
 from tests.conftest import CLERK

@@ -18,13 +18,13 @@ import orjson
 import pytest
 
 from ecert.config import Plan, Surroundings, init_registry, open_registry
-from ecert.id_token import SignedIn
+from ecert.formats.id_token import SignedIn
 from ecert.keys import make_signer, public_jwk
 from ecert.model import Actor
-from ecert.reuse.district import agencies, chain
 from ecert.reuse.fulfilment import Application
 from ecert.reuse.objection import Complaint
 from ecert.reuse.sharing import new_rule
+from ecert.samples.district import agencies, chain
 from tests.conftest import CLERK, CONSTRUCTION, PLANNING, WORKS
 
 DONE, REFUSED, USAGE, UNDETERMINED = 0, 1, 2, 3

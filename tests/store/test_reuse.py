@@ -28,7 +28,6 @@ from sqlalchemy.engine import make_url
 
 from ecert.audit import DONE, AuditEntry
 from ecert.config import Surroundings, open_registry
-from ecert.dossier import parse_dossier
 from ecert.errors import (
     ConsentOfAnother,
     EcertError,
@@ -39,7 +38,8 @@ from ecert.errors import (
     QuotaExceeded,
     UseCodeRefused,
 )
-from ecert.id_token import SignedIn
+from ecert.formats.dossier import parse_dossier
+from ecert.formats.id_token import SignedIn
 from ecert.keys import make_signer, public_jwk
 from ecert.model import Actor, Basis, Operation, Record
 from ecert.registry import IssueRequest, Registry

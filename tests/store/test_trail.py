@@ -10,9 +10,9 @@ from sqlalchemy import delete, insert, select, update
 from ecert._encoding import canonical_plain
 from ecert.audit import audit_leaf
 from ecert.errors import ForkGuard, SignatureError
+from ecert.formats.merkle import Edge, append
+from ecert.formats.note import log_key, verify_checkpoint
 from ecert.keys import Role
-from ecert.merkle import Edge, append
-from ecert.note import log_key, verify_checkpoint
 from ecert.registry import Registry
 from ecert.store import TRAIL
 from ecert.store import tables as t

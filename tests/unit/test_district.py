@@ -13,7 +13,6 @@ from ecert import demo
 from ecert._encoding import to_json
 from ecert.catalogue import Catalogue
 from ecert.ids import check_credit_code
-from ecert.reuse import district
 from ecert.reuse.matter import (
     Condition,
     Material,
@@ -23,6 +22,7 @@ from ecert.reuse.matter import (
     field_names,
     parse_matters,
 )
+from ecert.samples import district
 
 FEWEST, MOST = 2, 5  # fields of an option
 CHAIN_CODES = [

@@ -20,8 +20,9 @@ from joserfc.errors import BadSignatureError
 from joserfc.jwk import ECKey
 
 from ecert._encoding import b64url, instant
-from ecert._jws import CHANGES, DOSSIER, STATEMENT, sign_jws
-from ecert.dossier import (
+from ecert.errors import InputError, SignatureError, TokenError
+from ecert.formats._jws import CHANGES, DOSSIER, STATEMENT, sign_jws
+from ecert.formats.dossier import (
     Dossier,
     Given,
     holder_commitment,
@@ -32,7 +33,6 @@ from ecert.dossier import (
     verify_changes,
     verify_dossier,
 )
-from ecert.errors import InputError, SignatureError, TokenError
 from ecert.keys import Role, SigningKey, Trust, make_signer
 from tests.conftest import PLANNING
 from tests.unit.conftest import BASE, Examples

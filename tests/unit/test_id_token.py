@@ -17,7 +17,7 @@ from joserfc import jwt
 from joserfc.jwk import ECKey, OctKey, OKPKey, RSAKey
 
 from ecert.errors import IdTokenRefused, InputError
-from ecert.id_token import (
+from ecert.formats.id_token import (
     CLOCK_SKEW_SECONDS,
     MAX_AGE_SECONDS,
     Provider,

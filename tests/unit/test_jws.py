@@ -14,7 +14,8 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ecert._jws import (
+from ecert.errors import SignatureError, TokenError
+from ecert.formats._jws import (
     CREDENTIAL,
     MAX_HEADER_BYTES,
     MAX_TOKEN_BYTES,
@@ -25,7 +26,6 @@ from ecert._jws import (
     sign_jws,
     verify_jws,
 )
-from ecert.errors import SignatureError, TokenError
 from ecert.keys import EDDSA, ES256, make_signer, public_jwk
 
 SIGNER, OTHER = make_signer(ES256), make_signer(ES256)

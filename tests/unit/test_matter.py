@@ -16,7 +16,6 @@ from ecert.catalogue import Catalogue
 from ecert.errors import AlreadyExists, EcertError, JsonError, MatterError, NotFound, TooLarge
 from ecert.model import Actor
 from ecert.registry import Registry
-from ecert.reuse.district import chain
 from ecert.reuse.matter import (
     MAX_MATTER_BYTES,
     MAX_MATTERS,
@@ -28,6 +27,7 @@ from ecert.reuse.matter import (
     parse_matter,
     parse_matters,
 )
+from ecert.samples.district import chain
 from tests.conftest import CLERK, CONSTRUCTION, PLANNING, WORKS
 
 LICENCE = "business-licence"

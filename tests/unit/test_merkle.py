@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from tlog_scales.tlog import ConsistencyProof, ConsistencyProofInvalid, InclusionProof
 
 from ecert.errors import SignatureError
-from ecert.merkle import (
+from ecert.formats.merkle import (
     EMPTY_ROOT,
     MAX_PROOF,
     Edge,

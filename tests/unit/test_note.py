@@ -14,8 +14,7 @@ from tlog_scales.signing import PlainEd25519Signer, Vkey
 from tlog_scales.tlog import Checkpoint as OtherCheckpoint
 
 from ecert.errors import EcertError, NoteError, SignatureError
-from ecert.keys import EDDSA, ES256, FileSigner, make_signer
-from ecert.note import (
+from ecert.formats.note import (
     COSIGNATURE,
     ED25519,
     MAX_LINES,
@@ -31,6 +30,7 @@ from ecert.note import (
     verify_checkpoint,
     verify_note,
 )
+from ecert.keys import EDDSA, ES256, FileSigner, make_signer
 from tests.conftest import vector
 
 CASE = vector("log/checkpoint.json")
@@ -303,7 +303,7 @@ def test_any_text_is_a_note_or_a_note_error(data: str) -> None:
         verify_note(data, [LOG, WITNESS])
 
 
-# Mended: ecert/note.py parse_note measures with errors="replace" and so lets half a surrogate
+# Mended: ecert/formats/note.py parse_note measures with errors="replace" and so lets half a surrogate
 # pair in; _verify_line then ends in UnicodeEncodeError.
 def test_a_note_with_half_a_surrogate_pair_is_refused() -> None:
     with pytest.raises(EcertError):

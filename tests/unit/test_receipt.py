@@ -17,10 +17,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ecert.errors import EcertError, NoteError, ReceiptError, SignatureError
-from ecert.keys import EDDSA, FileSigner, TrustedLog, make_signer
-from ecert.merkle import Edge, append, inclusion_path, leaf_hash
-from ecert.note import Checkpoint, log_key, sign_note
-from ecert.receipt import (
+from ecert.formats.merkle import Edge, append, inclusion_path, leaf_hash
+from ecert.formats.note import Checkpoint, log_key, sign_note
+from ecert.formats.receipt import (
     HEAD,
     MAX_RECEIPT_BYTES,
     Receipt,
@@ -29,6 +28,7 @@ from ecert.receipt import (
     parse_receipt,
     verify_receipt,
 )
+from ecert.keys import EDDSA, FileSigner, TrustedLog, make_signer
 from tests.conftest import vector
 from tests.unit.conftest import Examples
 

@@ -16,11 +16,9 @@ from jwcrypto.jwk import JWK
 from sd_jwt.verifier import SDJWTVerifier
 
 from ecert._encoding import b64url, parse_b64url
-from ecert.credential import parse_credential, present
 from ecert.errors import InputError, TokenError
-from ecert.keys import public_jwk
-from ecert.model import HOLDER_CODE_TYPES
-from ecert.sdjwt import (
+from ecert.formats.credential import parse_credential, present
+from ecert.formats.sdjwt import (
     MAX_DEPTH,
     MAX_DISCLOSURES,
     Concealer,
@@ -31,6 +29,8 @@ from ecert.sdjwt import (
     reveal,
     select,
 )
+from ecert.keys import public_jwk
+from ecert.model import HOLDER_CODE_TYPES
 from tests.conftest import vector, vectors
 from tests.unit.conftest import Examples
 
@@ -204,7 +204,7 @@ def test_a_malformed_disclosure_is_refused(text: str) -> None:
         reveal({"_sd": [digest(text)]}, [text])
 
 
-# Mended: ecert/sdjwt.py _Reader.array decodes the disclosure as ASCII before _content has
+# Mended: ecert/formats/sdjwt.py _Reader.array decodes the disclosure as ASCII before _content has
 # refused it: UnicodeDecodeError on a presented text with "é" between its tildes.
 @pytest.mark.parametrize(
     "text", [disclosure("s"), disclosure("s", "a", 1), b64url(b"{}"), "é", "\ud800"]

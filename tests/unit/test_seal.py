@@ -17,9 +17,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ecert.errors import SealError, SignatureError
-from ecert.keys import EDDSA, ES256, PublicKey, make_signer, public_jwk, verify
-from ecert.model import mask_name
-from ecert.seal import (
+from ecert.formats.seal import (
     MAX_SEAL_BYTES,
     MAX_TEXT,
     UnverifiedSeal,
@@ -29,6 +27,8 @@ from ecert.seal import (
     sign_seal,
     verify_seal,
 )
+from ecert.keys import EDDSA, ES256, PublicKey, make_signer, public_jwk, verify
+from ecert.model import mask_name
 from tests.conftest import vector
 from tests.unit.conftest import BASE, Examples
 
@@ -340,7 +340,7 @@ def test_a_seal_points_to_its_status(status: Any) -> None:
     refused(message({**CLAIMS, 65535: status}))
 
 
-# Mended: ecert/seal.py _check_claims takes a negative index; `idx` is a non-negative integer
+# Mended: ecert/formats/seal.py _check_claims takes a negative index; `idx` is a non-negative integer
 # (draft-ietf-oauth-status-list §6.3).
 @pytest.mark.parametrize("index", [True, False, -1, -(10**30)])
 def test_a_status_index_is_a_whole_number(index: Any) -> None:

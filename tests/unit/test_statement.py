@@ -11,11 +11,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ecert._encoding import b64url
-from ecert._jws import CREDENTIAL, STATEMENT, sign_jws, verify_jws
 from ecert.errors import TokenError
+from ecert.formats._jws import CREDENTIAL, STATEMENT, sign_jws, verify_jws
+from ecert.formats.statement import EVENTS, Statement, parse_statement, sign_statement
 from ecert.keys import make_signer
 from ecert.model import Basis, Operation, Status
-from ecert.statement import EVENTS, Statement, parse_statement, sign_statement
 
 SIGNER = make_signer()
 ISSUER = "https://zz.example.cn/agencies/11440114MA00000928"

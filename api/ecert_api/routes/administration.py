@@ -11,7 +11,7 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Depends, Path, Query, Request, Response
 
 from ecert.errors import NotFound
-from ecert.id_token import Provider
+from ecert.formats.id_token import Provider
 from ecert.model import Agency
 from ecert.registry.clients import ClientWish
 from ecert.reuse.sharing import Mode, below, new_rule, rule_json

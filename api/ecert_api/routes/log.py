@@ -8,8 +8,8 @@ from typing import Annotated
 from fastapi import APIRouter, Path, Response
 
 from ecert.errors import NotFound
+from ecert.formats.note import parse_checkpoint, parse_note
 from ecert.log import read_bundle, read_tile, tile_path
-from ecert.note import parse_checkpoint, parse_note
 from ecert.store import TILE
 from ecert_api.deps import Service, ServiceDep
 from ecert_api.documents import problems, text_answer

@@ -11,8 +11,8 @@ from starlette.exceptions import HTTPException
 
 from ecert._encoding import parse_rfc3339
 from ecert.errors import InputError, NotFound
+from ecert.formats.status_list import TTL
 from ecert.registry import SCOPES
-from ecert.status import TTL
 from ecert.verification import MAX_PRESENTED_BYTES
 from ecert_api.deps import ServiceDep
 from ecert_api.documents import problems, text_answer

@@ -11,10 +11,10 @@ import pytest
 
 from ecert.config import Plan, Surroundings, init_registry, open_registry
 from ecert.demo import CHAIN, MARKET, REFORM, issue_chain
-from ecert.id_token import Provider as Settings
+from ecert.formats.id_token import Provider as Settings
 from ecert.registry import Query, Registry
-from ecert.reuse.district import chain
 from ecert.reuse.sharing import new_rule
+from ecert.samples.district import chain
 from ecert.testing import SettableClock
 from tests.adversary.reuse.world import A_CODE, BASIS, CLERK, IDP, MATTER, Hall, World
 from tests.api.conftest import Portal, log_lines, open_desk

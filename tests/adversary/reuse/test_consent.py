@@ -12,7 +12,7 @@ import httpx
 import pytest
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
-from ecert.id_token import Provider as Settings
+from ecert.formats.id_token import Provider as Settings
 from tests.adversary.reuse.world import (
     A_CODE,
     B_CODE,

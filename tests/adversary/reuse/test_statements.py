@@ -11,8 +11,8 @@ from typing import Any
 import pytest
 
 from ecert.config import Plan, Surroundings, init_registry
-from ecert.dossier import verify_dossier
 from ecert.errors import EcertError, InputError, SignatureError, TokenError
+from ecert.formats.dossier import verify_dossier
 from ecert.keys import Role
 from ecert.registry import Registry
 from tests.adversary.forge import (

@@ -141,7 +141,7 @@ def test_a_checklist_says_nothing_of_what_certificates_say(world: World) -> None
 
 
 def test_the_statement_names_no_holder_and_can_be_opened(world: World) -> None:
-    from ecert.dossier import holder_commitment
+    from ecert.formats.dossier import holder_commitment
 
     shown = world.given()
     claims = decoded(shown["statement"].split(".")[1])

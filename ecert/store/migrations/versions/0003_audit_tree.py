@@ -3,7 +3,7 @@
 import sqlalchemy as sa
 from alembic import op
 
-from ecert.merkle import Edge, append
+from ecert.formats.merkle import Edge, append
 
 revision = "0003"
 down_revision = "0002"

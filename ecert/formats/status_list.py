@@ -14,8 +14,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from ecert._encoding import b64url, parse_b64url, to_json
-from ecert._jws import STATUS_DETAILS, STATUS_LIST, parse_compact, sign_jws, verify_jws
 from ecert.errors import InputError, SignatureError, TokenError
+from ecert.formats._jws import STATUS_DETAILS, STATUS_LIST, parse_compact, sign_jws, verify_jws
 from ecert.keys import Signer, TrustedRegistry
 from ecert.model import Status
 

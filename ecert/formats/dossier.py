@@ -13,7 +13,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from ecert._encoding import b64url, canonical_plain, sha256, to_json
-from ecert._jws import (
+from ecert.errors import InputError, SignatureError, TokenError
+from ecert.formats._jws import (
     CHANGES,
     DOSSIER,
     UnverifiedJws,
@@ -22,9 +23,8 @@ from ecert._jws import (
     text_claim,
     verify_jws,
 )
-from ecert.errors import InputError, SignatureError, TokenError
+from ecert.formats.receipt import commitment
 from ecert.keys import SigningKey, Trust
-from ecert.receipt import commitment
 
 MAX_GIVEN = 100
 

@@ -15,12 +15,10 @@ from typing import Any
 import jsonschema_rs
 
 from ecert._encoding import Randomness, b64url, instant, sha256, to_json
-from ecert._jws import CREDENTIAL, UnverifiedJws, parse_compact, sign_jws
 from ecert.catalogue import CertificateType
 from ecert.errors import InputError, TokenError
-from ecert.keys import Signer
-from ecert.model import Attachment, Certificate, Holder, TypeRef, Validity
-from ecert.sdjwt import (
+from ecert.formats._jws import CREDENTIAL, UnverifiedJws, parse_compact, sign_jws
+from ecert.formats.sdjwt import (
     MAX_DEPTH,
     Concealer,
     Path,
@@ -30,6 +28,8 @@ from ecert.sdjwt import (
     reveal,
     select,
 )
+from ecert.keys import Signer
+from ecert.model import Attachment, Certificate, Holder, TypeRef, Validity
 
 MAX_CREDENTIAL_BYTES = 1 << 20
 _CONCEALABLE = frozenset({"holders", "fields", "attachments"})

@@ -17,20 +17,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ecert._encoding import b64url, parse_b64url
-from ecert._jws import STATUS_DETAILS, STATUS_LIST, parse_compact, sign_jws, verify_jws
 from ecert.errors import EcertError, InputError, SignatureError, TokenError
-from ecert.keys import (
-    Compromise,
-    FileSigner,
-    Role,
-    TrustedRegistry,
-    make_leaf,
-    make_root,
-    make_signer,
-    parse_jwk,
-)
-from ecert.model import Status
-from ecert.status import (
+from ecert.formats._jws import STATUS_DETAILS, STATUS_LIST, parse_compact, sign_jws, verify_jws
+from ecert.formats.status_list import (
     BITS,
     LIFETIME,
     LIST_BITS,
@@ -48,6 +37,17 @@ from ecert.status import (
     verify_details,
     verify_list,
 )
+from ecert.keys import (
+    Compromise,
+    FileSigner,
+    Role,
+    TrustedRegistry,
+    make_leaf,
+    make_root,
+    make_signer,
+    parse_jwk,
+)
+from ecert.model import Status
 from tests.conftest import vector, vectors
 
 URI = "https://zz.example.cn/status/1"

@@ -29,7 +29,7 @@ _Item = TypeVar("_Item")
 
 def chain() -> bytes:
     """Give the shipped matters of the planning and construction chain, as a file to read."""
-    return files("ecert.reuse").joinpath("district.json").read_bytes()
+    return files("ecert.samples").joinpath("district.json").read_bytes()
 
 
 def agencies(departments: int = DEPARTMENTS) -> list[Agency]:

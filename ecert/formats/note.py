@@ -10,8 +10,8 @@ from cryptography.hazmat.primitives.asymmetric import ed25519
 
 from ecert._encoding import b64, parse_b64, sha256
 from ecert.errors import InputError, NoteError, SignatureError
+from ecert.formats.merkle import HASH_BYTES
 from ecert.keys import EDDSA, Signer, verify
-from ecert.merkle import HASH_BYTES
 
 ED25519, COSIGNATURE = 0x01, 0x04
 MAX_NOTE_BYTES = 256 << 10

@@ -13,8 +13,8 @@ from typing import Any
 
 import cbor2
 
-from ecert.copy import Copy
 from ecert.errors import SealError, SignatureError
+from ecert.formats.annotation import Copy
 from ecert.keys import EDDSA, ES256, PublicKey, Signer, suite_of, verify
 from ecert.model import Certificate, mask_name
 

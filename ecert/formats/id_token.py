@@ -10,8 +10,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from ecert._jws import FOREIGN_ALGORITHMS, check_foreign_keys, verify_foreign
 from ecert.errors import EcertError, IdTokenRefused, InputError
+from ecert.formats._jws import FOREIGN_ALGORITHMS, check_foreign_keys, verify_foreign
 from ecert.ids import check_credit_code, check_resident_number
 from ecert.model import CREDIT_CODE, RESIDENT_NUMBER, is_line
 

@@ -11,10 +11,10 @@ from datetime import datetime
 from ecert import audit, log
 from ecert._encoding import b64url, rfc3339
 from ecert.errors import EcertError, NotFound
+from ecert.formats.receipt import SALT_BYTES, commitment, log_entry
+from ecert.formats.statement import EVENTS, Statement, sign_statement
 from ecert.issuance import Desk
 from ecert.model import Actor, Basis, Operation, Record, check_transition, effective_status
-from ecert.receipt import SALT_BYTES, commitment, log_entry
-from ecert.statement import EVENTS, Statement, sign_statement
 from ecert.store import Transaction
 
 

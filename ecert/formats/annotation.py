@@ -12,8 +12,8 @@ from datetime import date
 from typing import Any
 
 from ecert._encoding import sha256, to_json
-from ecert._jws import COPY, UnverifiedJws, parse_compact, sign_jws, text_claim
 from ecert.errors import InputError, TokenError
+from ecert.formats._jws import COPY, UnverifiedJws, parse_compact, sign_jws, text_claim
 from ecert.keys import Signer
 from ecert.model import is_line
 

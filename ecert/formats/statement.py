@@ -11,8 +11,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from ecert._encoding import to_json
-from ecert._jws import STATEMENT, UnverifiedJws, parse_compact, sign_jws, text_claim
 from ecert.errors import TokenError
+from ecert.formats._jws import STATEMENT, UnverifiedJws, parse_compact, sign_jws, text_claim
 from ecert.keys import Signer
 from ecert.model import Basis, Operation, Status
 

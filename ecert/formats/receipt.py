@@ -22,9 +22,9 @@ from ecert._encoding import (
     sha256,
 )
 from ecert.errors import InputError, ReceiptError, SignatureError
+from ecert.formats.merkle import HASH_BYTES, MAX_PROOF, leaf_hash, verify_inclusion
+from ecert.formats.note import Checkpoint, parse_vkey, verify_checkpoint
 from ecert.keys import TrustedLog
-from ecert.merkle import HASH_BYTES, MAX_PROOF, leaf_hash, verify_inclusion
-from ecert.note import Checkpoint, parse_vkey, verify_checkpoint
 
 HEAD = "c2sp.org/tlog-proof@v1"
 SALT_BYTES = 16
