@@ -18,7 +18,7 @@ from ecert.formats.merkle import Edge, leaf_hash
 from ecert.formats.receipt import SALT_BYTES, commitment
 from ecert.ids import parse_identifier
 from ecert.model import Actor
-from ecert.store import TRAIL, Reading, Transaction
+from ecert.store import TRAIL, Reading, Transaction, trail, trees
 
 DONE = "done"
 
@@ -49,7 +49,7 @@ def record(
 
     Gives the index of the first, or where it would have been.
     """
-    edge = tx.lock_head(TRAIL)
+    edge = trees.lock_head(tx, TRAIL)
     if not entries:
         return edge.size
     salts = randomness(SALT_BYTES * len(entries))
@@ -96,7 +96,7 @@ def check_trail(reading: Reading) -> Edge:
     """
 
     def recompute(start: int, end: int) -> list[bytes]:
-        rows = reading.salted_audit_rows(start, end)
+        rows = trail.salted_rows(reading, start, end)
         return [audit_leaf(salt, canonical_plain(shown)) for salt, shown in rows]
 
     return log.check_tree(reading, TRAIL, recompute)

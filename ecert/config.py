@@ -31,7 +31,8 @@ from ecert.keys.file import write_private
 from ecert.keys.passphrase import PLAIN, AskPassphrase
 from ecert.model import Actor, Agency
 from ecert.registry import Registry, TimeStamping, check_agency
-from ecert.store import Store
+from ecert.store import Store, trees
+from ecert.store import settings as kept_settings
 
 SETTINGS = "settings.toml"
 VERIFY_PER_MINUTE = 60
@@ -176,8 +177,8 @@ def _check_fixed(store: Store, settings: Settings) -> None:
     """Refuse settings that contradict what was signed; take them over before the first issue."""
     wanted = {name: getattr(settings, name) for name in ("base_url", "origin")}
     with store.reading() as reading:
-        kept = {name: reading.setting(name) for name in wanted}
-        has_certificates = reading.has_certificates()
+        kept = {name: kept_settings.get(reading, name) for name in wanted}
+        has_certificates = trees.head(reading).size > 0
     for name in (name for name in wanted if kept[name] != wanted[name]):
         if has_certificates:
             raise SettingFixed(
@@ -188,7 +189,7 @@ def _check_fixed(store: Store, settings: Settings) -> None:
 
 
 def _put(store: Store, name: str, value: str) -> None:
-    store.write(lambda tx: tx.put_setting(name, value))
+    store.write(lambda tx: kept_settings.put(tx, name, value))
 
 
 def _registry(
@@ -302,7 +303,7 @@ def _fill(home: Path, settings: Settings, plan: Plan, around: Surroundings) -> N
     store = Store(address)
     store.set_up()
     with store.reading() as reading:
-        if reading.setting("base_url") is not None:
+        if kept_settings.get(reading, "base_url") is not None:
             raise HomeError("this database holds a registry already; nothing was changed")
     write_private(home / SETTINGS, _toml(settings).encode())  # it may hold a database's password
     registry = _registry(home, settings, store, secret, around)

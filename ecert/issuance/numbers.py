@@ -15,7 +15,7 @@ from ecert.issuance.order import (
     Work,
     each,
 )
-from ecert.store import Transaction
+from ecert.store import Transaction, certificates, counters
 
 _ROUNDS_OF_NUMBERS = 100
 
@@ -34,7 +34,7 @@ def mint_numbers(tx: Transaction, _desk: Desk, works: list[Work], _now: datetime
             unnumbered.append(work)
             return
         key = order.agency.code, order.kind.slug, order.draft.number
-        if key in brought or tx.is_number_taken(*key):
+        if key in brought or certificates.is_number_taken(tx, *key):
             raise NumberTaken("another current certificate of this type has the number")
         brought.add(key)
         work.number = order.draft.number
@@ -65,12 +65,14 @@ def _mint(tx: Transaction, counter: str, group: list[Work]) -> None:
     slug, _, prefix = counter.partition("|")
     waiting = list(group)
     for _ in range(_ROUNDS_OF_NUMBERS):
-        first = tx.take_numbers(counter, len(waiting))
+        first = counters.take(tx, counter, len(waiting))
         made = [
             work.order.kind.number.make(work.order.agency, work.issued_on, first + place)
             for place, work in enumerate(waiting)
         ]
-        taken = tx.taken_numbers(slug, [number for number in made if number is not None])
+        taken = certificates.taken_numbers(
+            tx, slug, [number for number in made if number is not None]
+        )
         again = []
         for work, number in zip(waiting, made, strict=True):
             if number is None:
@@ -87,7 +89,7 @@ def _mint(tx: Transaction, counter: str, group: list[Work]) -> None:
 
 
 def _mint_local(tx: Transaction, counter: str, group: list[Work]) -> None:
-    first = tx.take_numbers(counter, len(group))
+    first = counters.take(tx, counter, len(group))
     for place, work in enumerate(group):
         pattern = work.order.kind.local_number
         assert pattern is not None  # noqa: S101 - grouped by it

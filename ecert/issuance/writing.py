@@ -20,7 +20,7 @@ from ecert.model import (
     Operation,
     Status,
 )
-from ecert.store import NewCertificate, Transaction
+from ecert.store import NewCertificate, Transaction, certificates, idempotency, statements
 
 
 def write(tx: Transaction, desk: Desk, works: list[Work], fresh: list[Work], now: datetime) -> None:
@@ -40,10 +40,10 @@ def write(tx: Transaction, desk: Desk, works: list[Work], fresh: list[Work], now
     first = log.append_entries(tx, entries)
     for place, work in enumerate(fresh):
         work.record = replace(made(work), log_index=first + place)
-    tx.add_certificates([_row(desk, work) for work in fresh])
+    certificates.add(tx, [_row(desk, work) for work in fresh])
     for place, work in enumerate(taking_over):
         row = _statement_row(work, first + len(fresh) + place, seconds)
-        tx.add_statement({**row, "trail_index": trail_index})
+        statements.add(tx, {**row, "trail_index": trail_index})
 
 
 def _supersede(tx: Transaction, desk: Desk, work: Work, seconds: int) -> None:
@@ -63,7 +63,9 @@ def _supersede(tx: Transaction, desk: Desk, work: Work, seconds: int) -> None:
     issuer = f"{desk.base}/agencies/{previous.issuer}"
     token = sign_statement(statement, key.signer, issuer=issuer, chain=key.chain)
     work.statement = token, desk.randomness(SALT_BYTES)
-    tx.put_status(previous.id, Status.SUPERSEDED, seconds, superseded_by=made(work).id)
+    certificates.put_status(
+        tx, previous.id, Status.SUPERSEDED, seconds, superseded_by=made(work).id
+    )
 
 
 def _entry(work: Work, time: str) -> bytes:
@@ -151,7 +153,7 @@ def _keep_keys(tx: Transaction, fresh: list[Work], seconds: int) -> None:
         for work in fresh
         if (key := work.order.idempotency) is not None
     ]
-    tx.keep_idempotency(rows, seconds - IDEMPOTENCY_SECONDS)
+    idempotency.keep(tx, rows, seconds - IDEMPOTENCY_SECONDS)
 
 
 def _audit_entry(work: Work) -> audit.AuditEntry:

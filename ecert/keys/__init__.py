@@ -10,6 +10,7 @@ from ecert.keys.chain import (
     sign_der,
     verify_chain,
 )
+from ecert.keys.der import split_chain
 from ecert.keys.file import FileSigner, destroy_file, make_file, make_signer
 from ecert.keys.passphrase import derive, make_secret, open_secret, passphrase_from
 from ecert.keys.signer import Signer, SigningKey, open_signer
@@ -64,6 +65,7 @@ __all__ = [
     "passphrase_from",
     "public_jwk",
     "sign_der",
+    "split_chain",
     "suite_of",
     "thumbprint",
     "verify",

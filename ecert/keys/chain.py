@@ -23,6 +23,7 @@ from cryptography.x509 import verification
 from cryptography.x509.oid import NameOID
 
 from ecert.errors import InputError, SignatureError
+from ecert.keys.der import INTEGER, bit_string, elements, sequence
 from ecert.keys.signer import Signer
 from ecert.keys.suite import ES256, PublicKey, suite_of, thumbprint
 
@@ -151,10 +152,16 @@ def _certify(builder: x509.CertificateBuilder, signer: Signer) -> bytes:
     by the real one (RFC 5280 §4.1: Certificate = tbsCertificate, algorithm, signature).
     """
     draft = builder.sign(*_throwaway(signer.suite))
-    tbs = draft.tbs_certificate_bytes
-    algorithm = _algorithm(draft.public_bytes(serialization.Encoding.DER), tbs)
-    signature = _der(0x03, b"\x00" + sign_der(signer, tbs))
-    return _der(0x30, tbs + algorithm + signature)
+    return _signed(draft.tbs_certificate_bytes, draft, signer)
+
+
+def _signed(
+    content: bytes, draft: x509.Certificate | x509.CertificateSigningRequest, signer: Signer
+) -> bytes:
+    """Sign what a draft was put together from; its AlgorithmIdentifier follows the signed part."""
+    (whole,) = elements(draft.public_bytes(serialization.Encoding.DER))
+    _, algorithm, _ = elements(whole.content)
+    return sequence(content, algorithm.whole, bit_string(sign_der(signer, content)))
 
 
 def make_request(signer: Signer, name: str, code: str) -> bytes:
@@ -174,11 +181,7 @@ def _request_for(builder: x509.CertificateSigningRequestBuilder, signer: Signer)
         )
         for public in (key.public_key(), signer.public_key)
     )
-    tbs = draft.tbs_certrequest_bytes.replace(before, after)
-    algorithm = _algorithm(
-        draft.public_bytes(serialization.Encoding.DER), draft.tbs_certrequest_bytes
-    )
-    return _der(0x30, tbs + algorithm + _der(0x03, b"\x00" + sign_der(signer, tbs)))
+    return _signed(draft.tbs_certrequest_bytes.replace(before, after), draft, signer)
 
 
 def _throwaway(
@@ -189,26 +192,12 @@ def _throwaway(
     return ed25519.Ed25519PrivateKey.generate(), None
 
 
-def _algorithm(whole: bytes, tbs: bytes) -> bytes:
-    """Cut the AlgorithmIdentifier out: it follows the signed part; its length is one byte."""
-    start = whole.index(tbs) + len(tbs)
-    return whole[start : start + 2 + whole[start + 1]]
-
-
 def sign_der(signer: Signer, data: bytes) -> bytes:
     """Sign data as X.509 and CMS want it: for ES256 the DER of r and s (RFC 3279 §2.2.3)."""
     raw = signer.sign(data)
     if signer.suite != ES256:
         return raw
     return encode_dss_signature(int.from_bytes(raw[:32], "big"), int.from_bytes(raw[32:], "big"))
-
-
-def _der(tag: int, content: bytes) -> bytes:
-    size = len(content)
-    if size < 0x80:
-        return bytes([tag, size]) + content
-    length = size.to_bytes((size.bit_length() + 7) // 8, "big")
-    return bytes([tag, 0x80 | len(length)]) + length + content
 
 
 def parse_certificate(der: bytes) -> x509.Certificate:
@@ -219,26 +208,18 @@ def parse_certificate(der: bytes) -> x509.Certificate:
         if not _has_positive_serial(der):  # the library only warns
             raise InputError("the X.509 certificate has no positive serial number")
         return x509.load_der_x509_certificate(der)
-    except (ValueError, IndexError, x509.InvalidVersion) as error:
+    except (ValueError, IndexError, StopIteration, x509.InvalidVersion) as error:
         raise InputError("not an X.509 certificate") from error
 
 
 def _has_positive_serial(der: bytes) -> bool:
     """Look at the serial number (RFC 5280 §4.1.2.2) before the whole certificate is read."""
-    fields = _element(_element(der)[1])[1]  # Certificate → tbsCertificate → its members
-    tag, content, rest = _element(fields)
-    if tag == 0xA0:  # the version, where it is written
-        tag, content, rest = _element(rest)
-    return tag == 0x02 and content[0] < 0x80 and any(content)
-
-
-def _element(data: bytes) -> tuple[int, bytes, bytes]:
-    """Cut one DER element off: its tag, its content, and what follows. Raises: IndexError."""
-    size, start = data[1], 2
-    if size & 0x80:
-        start += size & 0x7F
-        size = int.from_bytes(data[2:start], "big")
-    return data[0], data[start : start + size], data[start + size :]
+    whole = next(elements(der))
+    fields = elements(next(elements(whole.content)).content)  # the members of tbsCertificate
+    first = next(fields)
+    serial = first if first.is_universal else next(fields)  # after the version, where it is written
+    content = serial.content
+    return serial.tag == INTEGER and content[0] < 0x80 and any(content)
 
 
 def verify_chain(

@@ -16,8 +16,16 @@ from ecert.keys import parse_jwk, thumbprint
 from ecert.model import Actor, is_line
 from ecert.reuse.desk import ReuseDesk
 from ecert.reuse.sharing import below
-from ecert.store import ClientRow, Reading, Transaction, WebhookRow
-from ecert.store import clients as stored
+from ecert.store import (
+    ClientRow,
+    Reading,
+    Transaction,
+    WebhookRow,
+    agencies,
+    clients,
+    trees,
+    webhooks,
+)
 
 READ_OWN = "certificates:read"
 SCOPES = frozenset(
@@ -60,11 +68,11 @@ class ClientDesk:
         """Give all clients by identifier; other processes' changes show within seconds."""
         if time.monotonic() - self._read_at > _REFRESH_SECONDS:
             with self._desk.store.reading() as reading:
-                self._rows = {one.id: one for one in stored.clients(reading)}
+                self._rows = {one.id: one for one in clients.listed(reading)}
                 self._has_quotas = any(one.daily_quota is not None for one in self._rows.values())
-                agencies = reading.agencies()
-            demanding = [one.code for one in agencies if one.requires_dpop]
-            self._dpop = frozenset().union(*(below(agencies, code) for code in demanding))
+                known = agencies.listed(reading)
+            demanding = [one.code for one in known if one.requires_dpop]
+            self._dpop = frozenset().union(*(below(known, code) for code in demanding))
             self._read_at = time.monotonic()
         return self._rows
 
@@ -77,7 +85,7 @@ class ClientDesk:
     def fresh(self, client_id: str) -> ClientRow | None:
         """Find a client as it is at this moment, or None."""
         with self._desk.store.reading() as reading:
-            return stored.client(reading, client_id)
+            return clients.find(reading, client_id)
 
     def requires_dpop(self, agency: str) -> bool:
         """Tell whether an agency, or one above it, wants its clients' calls bound to a key."""
@@ -120,9 +128,9 @@ class ClientDesk:
             self._check(row)
             self._check_given(row.scopes, by)
             self._check_agency(tx, row.agency, by)
-            if stored.has_key(tx, kid):
+            if clients.has_key(tx, kid):
                 raise AlreadyExists("a client with this key is registered already")
-            stored.add_client(tx, row, int(now.timestamp()))
+            clients.add(tx, row, int(now.timestamp()))
             return row
 
         return self._act("client.add", by, work)
@@ -135,7 +143,7 @@ class ClientDesk:
             row = replace(old, **changes)
             self._check(row)
             self._check_given(row.scopes - old.scopes, by)
-            stored.put_client(tx, row)
+            clients.put(tx, row)
             return row
 
         return self._act("client.change", by, work, changed=sorted(changes))
@@ -152,9 +160,9 @@ class ClientDesk:
             self._check_given(row.scopes, by)  # whoever has the key has the client's scopes
             if len(row.keys) >= MAX_KEYS:
                 raise InputError(f"a client has at most {MAX_KEYS} keys at once")
-            if stored.has_key(tx, kid):
+            if clients.has_key(tx, kid):
                 raise AlreadyExists("this key is registered already")
-            stored.add_key(tx, row.id, kid, jwk, int(now.timestamp()))
+            clients.add_key(tx, row.id, kid, jwk, int(now.timestamp()))
             return row
 
         self._act("client.key.add", by, work, kid=kid)
@@ -172,7 +180,7 @@ class ClientDesk:
                 raise NotFound("the client has no such key")
             if len(row.keys) == 1:
                 raise InputError("this is the client's last key: add another first, or suspend it")
-            stored.retire_key(tx, row.id, kid, int(now.timestamp()))
+            clients.retire_key(tx, row.id, kid, int(now.timestamp()))
             return row
 
         self._act("client.key.retire", by, work)
@@ -188,7 +196,7 @@ class ClientDesk:
             row = self._own(tx, client_id, by)
             if url is not None and not re.fullmatch(WEBHOOK_URL, url):
                 raise InputError("the address begins with https:// (http:// only on loopback)")
-            stored.put_webhook(tx, row.id, url, tx.log_head().size - 1)
+            webhooks.put(tx, row.id, url, trees.head(tx).size - 1)
             return row
 
         self._act("client.webhook", by, work)
@@ -196,15 +204,15 @@ class ClientDesk:
     def webhooks(self, due_at: int | None = None) -> list[WebhookRow]:
         """List the webhooks; with a moment, those of active clients that may be tried by then."""
         with self._desk.store.reading() as reading:
-            return stored.webhooks(reading, due_at)
+            return webhooks.listed(reading, due_at)
 
     def lease(self, row: WebhookRow, until: int) -> bool:
         """Take a webhook for one attempt; False when another node was first."""
-        return self._desk.store.write(lambda tx: stored.lease_webhook(tx, row, until))
+        return self._desk.store.write(lambda tx: webhooks.lease(tx, row, until))
 
     def settle(self, row: WebhookRow) -> None:
         """Note how an attempt ended."""
-        self._desk.store.write(lambda tx: stored.settle_webhook(tx, row))
+        self._desk.store.write(lambda tx: webhooks.settle(tx, row))
 
     def require_dpop(self, agency: str, *, requires: bool, by: Actor) -> None:
         """Demand that an agency's clients, and those below it, bind their calls to a key (DPoP).
@@ -214,7 +222,7 @@ class ClientDesk:
 
         def work(tx: Transaction, _now: datetime) -> None:
             self._check_agency(tx, agency, by)
-            stored.put_requires_dpop(tx, agency, requires=requires)
+            agencies.put_requires_dpop(tx, agency, requires=requires)
 
         told = {"agency": agency, "dpop": "required" if requires else "optional"}
         self._desk.act(AuditEntry("agency.dpop", by), work, lambda _done: told)
@@ -241,7 +249,7 @@ class ClientDesk:
 
     def _own(self, tx: Transaction, client_id: str, by: Actor) -> ClientRow:
         """Lock a client of one's own agency or of one below it; others' read as absent."""
-        row = stored.lock_client(tx, client_id)
+        row = clients.lock(tx, client_id)
         if row is None or row.agency not in self._reached(tx, by):
             raise NotFound("there is no such client")
         return row
@@ -249,10 +257,10 @@ class ClientDesk:
     @staticmethod
     def _reached(reading: Reading, by: Actor) -> frozenset[str]:
         """Name whose clients somebody manages: over HTTP his own agency's and those below it."""
-        agencies = reading.agencies()
+        known = agencies.listed(reading)
         if by.scopes is None:
-            return frozenset(one.code for one in agencies)
-        return below(agencies, by.agency or "")
+            return frozenset(one.code for one in known)
+        return below(known, by.agency or "")
 
     def _check_agency(self, reading: Reading, agency: str, by: Actor) -> None:
         if agency not in self._reached(reading, by):

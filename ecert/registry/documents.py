@@ -34,7 +34,7 @@ from ecert.issuance import Desk
 from ecert.keys import SigningKey
 from ecert.model import DEFAULT_ZONE, Actor, Record, Status, Validity, civil_date, effective_status
 from ecert.pdf.parts import Parts, presented
-from ecert.store import CopyRow, DocumentRow, Transaction
+from ecert.store import CopyRow, DocumentRow, Transaction, agencies, certificates, documents
 
 Proof = Callable[[int], str]  # log index → receipt
 
@@ -141,7 +141,7 @@ class DocumentDesk:
 
     def _kept(self, log_index: int) -> DocumentRow | None:
         with self._desk.store.reading() as reading:
-            return reading.document(log_index)
+            return documents.find(reading, log_index)
 
     def _kept_for_certain(self, log_index: int) -> DocumentRow:
         found = self._kept(log_index)
@@ -151,11 +151,11 @@ class DocumentDesk:
 
     def _keep(self, rows: Sequence[Mapping[str, Any]]) -> None:
         if rows:
-            self._desk.store.write(lambda tx: tx.keep_documents(rows))
+            self._desk.store.write(lambda tx: documents.keep(tx, rows))
 
     def _image(self, agency: str) -> bytes | None:
         with self._desk.store.reading() as reading:
-            return reading.agency_image(agency)
+            return agencies.image(reading, agency)
 
     # -- copies ----------------------------------------------------------------------------------
 
@@ -174,14 +174,16 @@ class DocumentDesk:
         self, tx: Transaction, identifier: str, wish: CopyWish, by: Actor, now: datetime
     ) -> CopyRow:
         self._desk.check_log(tx)
-        record = tx.lock_record(identifier)
+        record = certificates.lock(tx, identifier)
         if record is None:
             raise NotFound("there is no such certificate")
         if effective_status(record.status, record.exp, now.timestamp()) is not Status.VALID:
             raise NotInForce("only a certificate in force is copied")
-        agency = tx.agency(record.issuer)
+        agency = agencies.find(tx, record.issuer)
         lapses_at = _lapse(record, wish.until, agency.time_zone if agency else DEFAULT_ZONE, now)
-        same = tx.same_copy(record.id, wish.recipient, wish.purpose, wish.until.isoformat())
+        same = documents.same_copy(
+            tx, record.id, wish.recipient, wish.purpose, wish.until.isoformat()
+        )
         if same is not None:
             done = audit.AuditEntry("copy", by, certificate=record.id, details={"again": "true"})
             audit.record(tx, [done], now=now, randomness=self._desk.randomness)
@@ -217,7 +219,7 @@ class DocumentDesk:
             ref=record.log_index,
         )
         row = CopyRow(log.append_entries(tx, [entry]), record.id, token, seal)
-        tx.add_copy(_columns(row, copy, salt))
+        documents.add_copy(tx, _columns(row, copy, salt))
         return row
 
     def _seal(self, record: Record, copy: Copy, token: str, key: SigningKey) -> str:

@@ -74,9 +74,19 @@ from ecert.store import (
     Transaction,
     Tree,
     Visibility,
-    sharing,
+    agencies,
+    assertions,
+    certificates,
+    documents,
+    keys,
+    quotas,
+    settings,
+    statements,
+    trail,
+    trees,
+    types,
 )
-from ecert.store.dossiers import SHOWN
+from ecert.store.trail import SHOWN
 from ecert.verification import Report, Verifier
 
 COPY_DAYS = 30
@@ -182,11 +192,11 @@ class Registry:
 
         def work(tx: Transaction) -> None:
             if agency is not None:
-                tx.add_agency(agency, int(now.timestamp()))
+                agencies.add(tx, agency, int(now.timestamp()))
             for one in made:
-                tx.add_key(one.row)
-            tx.put_setting("base_url", self.base)
-            tx.put_setting("origin", self.origin)
+                keys.add(tx, one.row)
+            settings.put(tx, "base_url", self.base)
+            settings.put(tx, "origin", self.origin)
             audit.record(tx, [entry], now=now, randomness=self._randomness)
 
         self.store.write(work)
@@ -216,8 +226,8 @@ class Registry:
         entry = audit.AuditEntry("agency.add", by, details={"agency": agency.code})
 
         def work(tx: Transaction) -> None:
-            tx.add_agency(agency, int(now.timestamp()))
-            tx.add_key(made.row)
+            agencies.add(tx, agency, int(now.timestamp()))
+            keys.add(tx, made.row)
             audit.record(tx, [entry], now=now, randomness=self._randomness)
 
         self.store.write(work)
@@ -227,15 +237,15 @@ class Registry:
     def _check_new(self, agency: Agency) -> None:
         check_agency(agency)
         with self.store.reading() as reading:
-            if reading.agency(agency.code) is not None:
+            if agencies.find(reading, agency.code) is not None:
                 raise AlreadyExists("this agency is registered already")
-            if agency.parent is not None and reading.agency(agency.parent) is None:
+            if agency.parent is not None and agencies.find(reading, agency.parent) is None:
                 raise NotFound("the parent agency is not registered")
 
     def agencies(self) -> list[Agency]:
         """List the registered agencies."""
         with self.store.reading() as reading:
-            return reading.agencies()
+            return agencies.listed(reading)
 
     def agency(self, code: str | None) -> Agency:
         """Find an agency; None means the only one. Raises: InputError, NotFound."""
@@ -272,7 +282,7 @@ class Registry:
         """Use a client assertion once; False when it was used before, on any node."""
         now = int(self.clock().timestamp())
         digest = sha256(jti.encode()).digest()
-        return self.store.write(lambda tx: tx.use_assertion(client, digest, expires_at, now))
+        return self.store.write(lambda tx: assertions.use(tx, client, digest, expires_at, now))
 
     def rotate_key(self, role: Role, agency: str | None, *, by: Actor) -> tuple[str, str | None]:
         """Make a new key in a role and retire the old one; give (new kid, old kid or None)."""
@@ -398,7 +408,7 @@ class Registry:
         self, identifier: str, operation: Operation, *, basis: Basis, by: Actor, draft: Any
     ) -> Issued:
         with self.store.reading() as reading:
-            previous = reading.record(identifier)
+            previous = certificates.find(reading, identifier)
         if previous is None or (by.scopes is not None and by.agency != previous.issuer):
             self._refuse(operation.value, by, identifier)
         kind = self.catalogue.newest(previous.slug)
@@ -425,7 +435,7 @@ class Registry:
         What the actor may not see is None, exactly as what is not there.
         """
         with self.store.reading() as reading:
-            record = reading.record(identifier) if len(identifier) <= 128 else None
+            record = certificates.find(reading, identifier) if len(identifier) <= 128 else None
             if record is not None and not _may_read(by, record):
                 record = None
             if record is not None:
@@ -473,7 +483,8 @@ class Registry:
             status=query.status,
         )
         with self.store.reading() as reading:
-            found = reading.find(
+            found = certificates.search(
+                reading,
                 wanted,
                 visible=_visibility(by),
                 after=-1 if after is None else after,
@@ -502,7 +513,7 @@ class Registry:
     def events(self, identifier: str) -> list[Event]:
         """List the signed acts upon a certificate, for a caller that was audited already."""
         with self.store.reading() as reading:
-            return reading.history(identifier)
+            return statements.history(reading, identifier)
 
     def receipt(self, identifier: str, *, by: Actor) -> Receipt:
         """Give the proof that a certificate is in the log, publishing a checkpoint if needed.
@@ -606,7 +617,7 @@ class Registry:
         """List the copies of a certificate, for a caller that was audited already."""
         now = self.clock().timestamp()
         with self.store.reading() as reading:
-            found = [parse_copy(row.token).copy for row in reading.copies(record.id)]
+            found = [parse_copy(row.token).copy for row in documents.copies(reading, record.id)]
         return [
             {
                 **one.to_json(),
@@ -622,13 +633,13 @@ class Registry:
         The list is empty at the end.
         """
         with self.store.reading() as reading:
-            records = reading.undocumented(after, limit)
+            records = documents.pending(reading, after, limit)
         return [one.id for one in records], records[-1].log_index if records else after
 
     def count_pending_documents(self) -> int:
         """Count the certificates whose signed PDF was not made yet."""
         with self.store.reading() as reading:
-            return reading.count_undocumented()
+            return documents.count_pending(reading)
 
     def build_documents(self, identifiers: Sequence[str]) -> dict[str, EcertError | None]:
         """Make the signed PDFs of several certificates at once; give each its fault, or None.
@@ -636,7 +647,7 @@ class Registry:
         Raises: ForkGuard, StoreBusy.
         """
         with self.store.reading() as reading:
-            found = [reading.record(identifier) for identifier in identifiers]
+            found = [certificates.find(reading, identifier) for identifier in identifiers]
         records = [record for record in found if record is not None]
         faults = self.documents.build(records, self._proof(publishes=True))
         return {record.id: fault for record, fault in zip(records, faults, strict=True)}
@@ -652,7 +663,7 @@ class Registry:
         agency = self.agency(code)
         if image is not None:
             check_image(image)
-        self.store.write(lambda tx: tx.put_agency_image(agency.code, image))
+        self.store.write(lambda tx: agencies.put_image(tx, agency.code, image))
         action = "agency.image" if image is not None else "agency.image.remove"
         self.write_audit([audit.AuditEntry(action, by, details={"agency": agency.code})])
 
@@ -664,7 +675,7 @@ class Registry:
     def type_metadata(self, slug: str, version: int) -> bytes | None:
         """Give the Type Metadata of a version that was issued under, as it was then."""
         with self.store.reading() as reading:
-            return reading.type_metadata(slug, version)
+            return types.metadata(reading, slug, version)
 
     # -- verifying -----------------------------------------------------------------------------------
 
@@ -808,23 +819,23 @@ class Registry:
     def log_head(self) -> Edge:
         """Give the log's size and root."""
         with self.store.reading() as reading:
-            return reading.log_head()
+            return trees.head(reading)
 
     def trail_head(self) -> Edge:
         """Give the audit trail's size and root."""
         with self.store.reading() as reading:
-            return reading.head(TRAIL)
+            return trees.head(reading, TRAIL)
 
     def newest_trail_checkpoint(self) -> str | None:
         """Give the audit trail's newest signed checkpoint, or None."""
         with self.store.reading() as reading:
-            newest = reading.newest_checkpoint(TRAIL)
+            newest = trees.newest_checkpoint(reading, TRAIL)
         return None if newest is None else newest[2]
 
     def newest_checkpoint(self) -> str | None:
         """Give the newest published checkpoint, or None."""
         with self.store.reading() as reading:
-            newest = reading.newest_checkpoint()
+            newest = trees.newest_checkpoint(reading)
         return None if newest is None else newest[2]
 
     def check_log(self) -> Edge:
@@ -880,14 +891,14 @@ class Registry:
         most = self.client_desk.quota(client)
         count = sum(one.outcome == audit.DONE and one.action in SHOWN for one in call)
         scope = f"client:{client}"
-        if most is None or not count or sharing.use_quota(tx, scope, day, count, most):
+        if most is None or not count or quotas.use(tx, scope, day, count, most):
             return None
         return QuotaExceeded("the client's quota of this day is used up")
 
     def audit_rows(self, *, after: int = -1, limit: int = 100) -> list[dict[str, Any]]:
         """List the audit trail, oldest first."""
         with self.store.reading() as reading:
-            return reading.audit_rows(after, max(1, min(limit, 1000)))
+            return trail.rows(reading, after, max(1, min(limit, 1000)))
 
 
 @dataclass(frozen=True, slots=True)
@@ -957,7 +968,7 @@ def _visibility(by: Actor) -> Visibility | None:
 
 def _fallen(rests_on: Sequence[str], reading: Reading, now: float) -> tuple[Mapping[str, Any], ...]:
     """Warn of foundations that are no longer in force."""
-    statuses = reading.statuses(rests_on)
+    statuses = certificates.statuses(reading, rests_on)
     warnings = []
     for foundation in rests_on:
         stored, exp = statuses.get(foundation, (Status.WITHDRAWN, None))

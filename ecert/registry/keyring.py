@@ -41,7 +41,7 @@ from ecert.keys import (
     verify_chain,
 )
 from ecert.model import Agency
-from ecert.store import KeyRow, Store
+from ecert.store import KeyRow, Store, keys
 
 _REFRESH_SECONDS = 5.0
 _SIGNING = frozenset({Role.AGENCY, Role.STATUS, Role.REGISTRY})
@@ -72,7 +72,7 @@ class KeyRing:
         """List all keys that ever were; other processes' changes show within seconds."""
         if time.monotonic() - self._read_at > _REFRESH_SECONDS:
             with self._store.reading() as reading:
-                self._rows = reading.keys()
+                self._rows = keys.listed(reading)
             self._read_at = time.monotonic()
         return self._rows
 
@@ -151,7 +151,7 @@ class KeyRing:
 
     def add(self, made: MadeKey) -> str:
         """Register a key that was made; give its kid."""
-        self._store.write(lambda tx: tx.add_key(made.row))
+        self._store.write(lambda tx: keys.add(tx, made.row))
         self.forget()
         return made.row.kid
 
@@ -175,7 +175,7 @@ class KeyRing:
         if row is None or row.agency != agency.code:
             raise InputError("the certificate is not for a pending key of this agency")
         columns = {"certificate": path[0], "chain": b"".join(path[1:]), "anchor": anchor}
-        self._store.write(lambda tx: tx.put_key(row.kid, state=ACTIVE, **columns))
+        self._store.write(lambda tx: keys.put(tx, row.kid, state=ACTIVE, **columns))
         self.forget()
         return row.kid
 
@@ -266,7 +266,7 @@ class KeyRing:
         if row.state not in {ACTIVE, PENDING}:
             raise InputError(f"the key is {row.state} already")
         at = int(self._clock().timestamp()) + 1  # what was signed within this second is before
-        self._store.write(lambda tx: tx.put_key(row.kid, state=RETIRED, retired_at=at))
+        self._store.write(lambda tx: keys.put(tx, row.kid, state=RETIRED, retired_at=at))
         destroy_file(row.uri, self._home)
         self.forget()
 
@@ -284,7 +284,7 @@ class KeyRing:
             moment = min(moment, row.compromised_since)
             log_size = min(log_size, row.compromised_log_size or 0)
         columns = {"compromised_since": moment, "compromised_log_size": log_size}
-        self._store.write(lambda tx: tx.put_key(row.kid, state=COMPROMISED, **columns))
+        self._store.write(lambda tx: keys.put(tx, row.kid, state=COMPROMISED, **columns))
         destroy_file(row.uri, self._home)
         self.forget()
 

@@ -14,8 +14,8 @@ from ecert.errors import AlreadyExists, EcertError, GrantNotValid, InputError, N
 from ecert.formats.dossier import sign_changes
 from ecert.formats.id_token import Provider, SignedIn, check_provider
 from ecert.model import Actor, Record, effective_status, is_line
-from ecert.reuse import grant as grants
-from ecert.reuse import objection as objections
+from ecert.reuse import grant as granting
+from ecert.reuse import objection as objecting
 from ecert.reuse.checklist import Checklist
 from ecert.reuse.desk import ReuseDesk, acting_agency, line_of
 from ecert.reuse.fulfilment import Application, Fulfilled, draw, fulfil, refused
@@ -33,9 +33,17 @@ from ecert.store import (
     RequestRow,
     RuleRow,
     Transaction,
-    sharing,
+    agencies,
+    changes,
+    foundations,
+    grants,
+    holders,
+    matters,
+    objections,
+    providers,
+    rules,
+    trees,
 )
-from ecert.store import dossiers as stored
 
 MAX_PAGE = 100
 MAX_BASIS = 500
@@ -55,19 +63,19 @@ class Reuse:
         A version that is there already in the same words is left as it is.
         Raises: MatterError, AlreadyExists for a version in other words, NotFound for its agency.
         """
-        matters = parse_matters(data, self.desk.catalogue)
+        parsed = parse_matters(data, self.desk.catalogue)
 
         def work(tx: Transaction, now: Any) -> list[tuple[Matter, bool]]:
-            agencies = tx.agencies()
-            own = None if by.scopes is None else below(agencies, acting_agency(by))
-            known = {one.code for one in agencies} if own is None else own
-            there = sharing.matter_digests(tx)
-            owners = sharing.matter_agencies(tx)
-            results = [(one, _is_new(one, known, there)) for one in matters]
+            listed = agencies.listed(tx)
+            own = None if by.scopes is None else below(listed, acting_agency(by))
+            known = {one.code for one in listed} if own is None else own
+            there = matters.digests(tx)
+            owners = matters.owners(tx)
+            results = [(one, _is_new(one, known, there)) for one in parsed]
             if by.scopes is not None:
-                _check_owners(matters, owners)
+                _check_owners(parsed, owners)
             if fresh := [_matter_row(one, int(now.timestamp())) for one, new in results if new]:
-                sharing.add_matters(tx, fresh)
+                matters.add(tx, fresh)
             return results
 
         return self.desk.act(
@@ -83,7 +91,7 @@ class Reuse:
         size = max(1, min(limit, MAX_PAGE))
         with self.desk.store.reading() as reading:
             agencies = None if by.agency is None else line_of(reading, by)
-            found = sharing.matters(reading, agencies=agencies, after=after, limit=size + 1)
+            found = matters.listed(reading, agencies=agencies, after=after, limit=size + 1)
         listed = [self.desk.read_matter(one) for one in found]
         return listed[:size], listed[size - 1].code if len(listed) > size else None
 
@@ -93,7 +101,7 @@ class Reuse:
             line = None if by.agency is None else line_of(reading, by)
             matter = self.desk.matter(reading, code)
             if version is not None:
-                found = sharing.matter(reading, code, version)
+                found = matters.version(reading, code, version)
                 if found is None:
                     raise NotFound(NO_MATTER)
                 matter = self.desk.read_matter(found)
@@ -114,8 +122,8 @@ class Reuse:
             if project_code is not None:
                 slugs = {slug for one in listed for slug in one.issues}
                 records = [
-                    *stored.of_project_holders(reading, project_code, slugs),
-                    *stored.of_project(reading, project_code, slugs),
+                    *holders.of_project_holders(reading, project_code, slugs),
+                    *holders.of_project(reading, project_code, slugs),
                 ]
         if project_code is not None:
             rows = [AuditEntry("check", by, certificate=one.id) for one in records]
@@ -130,7 +138,7 @@ class Reuse:
         """
         with self.desk.store.reading() as reading:
             listed = self._all_matters(reading)
-            below_it, above_it = stored.chain_of(reading, record.id)
+            below_it, above_it = foundations.chain_of(reading, record.id)
         around = next((one for one in listed if record.slug in one.issues), None)
         if around is None:
             raise NotFound("no matter issues certificates of this type")
@@ -140,7 +148,7 @@ class Reuse:
         return draw_graph(listed, around.code, self._today(shown))
 
     def _all_matters(self, reading: Reading) -> list[Matter]:
-        found = sharing.matters(reading, agencies=None, after="", limit=10_000)
+        found = matters.listed(reading, agencies=None, after="", limit=10_000)
         return [self.desk.read_matter(one) for one in found]
 
     def _today(self, records: Iterable[Record]) -> list[Record]:
@@ -166,13 +174,13 @@ class Reuse:
 
         def work(tx: Transaction, now: Any) -> RuleRow:
             self._check_rule(rule)
-            if tx.agency(rule.agency) is None:
+            if agencies.find(tx, rule.agency) is None:
                 raise NotFound("this agency is not registered")
             if rule.matter is not None:
                 self.desk.matter(tx, rule.matter)
             at = int(now.timestamp())
             row = replace(rule, id=self.desk.new_id(now), created_at=at, ended_at=None)
-            sharing.add_rule(tx, row)
+            rules.add(tx, row)
             return row
 
         return self.desk.act(AuditEntry("rule.add", by), work, lambda row: {"rule": row.id})
@@ -196,16 +204,16 @@ class Reuse:
         """End a sharing rule, from now on. Raises: NotFound."""
 
         def work(tx: Transaction, now: Any) -> None:
-            if sharing.rule(tx, rule_id) is None:
+            if rules.find(tx, rule_id) is None:
                 raise NotFound("there is no such rule")
-            sharing.end_rule(tx, rule_id, int(now.timestamp()))
+            rules.end(tx, rule_id, int(now.timestamp()))
 
         self.desk.act(AuditEntry("rule.end", by), work, lambda _done: {"rule": rule_id})
 
     def rules(self) -> list[RuleRow]:
         """List the sharing rules, ended ones too, oldest first."""
         with self.desk.store.reading() as reading:
-            return sharing.rules(reading)
+            return rules.listed(reading)
 
     # -- identity providers --------------------------------------------------------------------------
 
@@ -218,7 +226,7 @@ class Reuse:
         def work(tx: Transaction, now: Any) -> Provider:
             check_provider(provider)
             settings = provider.to_json()
-            sharing.put_provider(tx, provider.issuer, settings, int(now.timestamp()))
+            providers.put(tx, provider.issuer, settings, int(now.timestamp()))
             return provider
 
         entry = AuditEntry("provider.put", by)
@@ -228,26 +236,26 @@ class Reuse:
         """Believe an identity provider no longer. Raises: NotFound."""
 
         def work(tx: Transaction, now: Any) -> None:
-            if issuer not in sharing.providers(tx):
+            if issuer not in providers.listed(tx):
                 raise NotFound("this provider is not believed")
-            sharing.end_provider(tx, issuer, int(now.timestamp()))
+            providers.end(tx, issuer, int(now.timestamp()))
 
         self.desk.act(AuditEntry("provider.end", by), work, lambda _done: {"issuer": issuer})
 
     def providers(self) -> list[Provider]:
         """List the identity providers that are believed."""
         with self.desk.store.reading() as reading:
-            return list(grants.providers(reading).values())
+            return list(granting.believed(reading).values())
 
     # -- grants ----------------------------------------------------------------------------------------
 
     def sign_in(self, id_token: str) -> SignedIn:
         """Say which holder signed in, for himself. Raises: IdTokenRefused."""
-        return grants.sign_in(self.desk, id_token)
+        return granting.sign_in(self.desk, id_token)
 
     def request_grant(self, wish: Wish, *, by: Actor) -> RequestRow:
         """Fix what a holder will be asked to agree to. Raises: NotFound, FieldNotAllowed, InputError."""
-        return grants.request_grant(self.desk, wish, by)
+        return granting.request_grant(self.desk, wish, by)
 
     def asked(self, request_id: str) -> tuple[RequestRow, Matter, str]:
         """Show a holder what is asked of him: the request, its matter, and the agency's name.
@@ -255,28 +263,28 @@ class Reuse:
         Raises: GrantNotValid.
         """
         with self.desk.store.reading() as reading:
-            row = sharing.request(reading, request_id) if len(request_id) <= 26 else None
+            row = grants.request(reading, request_id) if len(request_id) <= 26 else None
             now = self.desk.clock().timestamp()
             if row is None or row.used_at is not None or now >= row.expires_at:
-                raise GrantNotValid(grants.NO_REQUEST)
-            agency = reading.agency(row.agency)
+                raise GrantNotValid(granting.NO_REQUEST)
+            agency = agencies.find(reading, row.agency)
             matter = self.desk.matter(reading, row.matter)
         return row, matter, "" if agency is None else agency.name
 
     def grant(self, request_id: str, id_token: str, *, by: Actor) -> GrantRow:
         """Take a holder's sign-in for a request as his agreement. Raises: GrantNotValid, IdTokenRefused."""
-        return grants.grant_by_id_token(self.desk, request_id, id_token, by)
+        return granting.grant_by_id_token(self.desk, request_id, id_token, by)
 
     def make_use_code(
         self, request_id: str, holder: SignedIn, *, delegation: str | None = None
     ) -> UseCode:
         """Make a one-time use code 用证码 for a request that the holder was shown. Raises: GrantNotValid."""
         by = _holder_actor("use_code")
-        return grants.make_use_code(self.desk, request_id, holder, by, delegation=delegation)
+        return granting.make_use_code(self.desk, request_id, holder, by, delegation=delegation)
 
     def redeem(self, request_id: str, code: str, *, by: Actor) -> GrantRow:
         """Redeem a use code at the agency that asked. Raises: GrantNotValid, UseCodeRefused."""
-        return grants.grant_by_use_code(self.desk, request_id, code, by)
+        return granting.grant_by_use_code(self.desk, request_id, code, by)
 
     def revoke_grant(
         self, grant_id: str, *, by: Actor | None = None, holder: SignedIn | None = None
@@ -285,7 +293,7 @@ class Reuse:
         if (by is None) == (holder is None):
             raise InputError("a grant is revoked by its holder or by an agency")
         acting = by or _holder_actor("revoke")
-        return grants.revoke_grant(self.desk, grant_id, acting, holder=holder)
+        return granting.revoke_grant(self.desk, grant_id, acting, holder=holder)
 
     def grants(
         self,
@@ -300,12 +308,12 @@ class Reuse:
         agency = None if by is None else by.agency
         size = max(1, min(limit, MAX_PAGE))
         with self.desk.store.reading() as reading:
-            return sharing.grants(reading, holder_hmac=own, agency=agency, after=after, limit=size)
+            return grants.listed(reading, holder_hmac=own, agency=agency, after=after, limit=size)
 
     def show_grant(self, grant_id: str, *, by: Actor) -> GrantRow:
         """Give a grant to the agency it was given to. Raises: GrantNotValid."""
         with self.desk.store.reading() as reading:
-            row = sharing.grant(reading, grant_id) if len(grant_id) <= 26 else None
+            row = grants.find(reading, grant_id) if len(grant_id) <= 26 else None
         if row is None or (by.scopes is not None and row.agency != by.agency):
             self._write([AuditEntry("grant.read", by, GrantNotValid.code)])
             raise GrantNotValid("there is no such grant")
@@ -317,18 +325,18 @@ class Reuse:
         """Let an agent act for a holder 委托, in some matters or all, until a day. Raises: InputError."""
         by = _holder_actor("delegate")
         listed = list(matters)
-        return grants.delegate(self.desk, holder, agent_code, matters=listed, until=until, by=by)
+        return granting.delegate(self.desk, holder, agent_code, matters=listed, until=until, by=by)
 
     def end_delegation(self, delegation_id: str, holder: SignedIn) -> None:
         """End a delegation that one gave or was given. Raises: GrantNotValid."""
-        grants.end_delegation(self.desk, delegation_id, holder, _holder_actor("delegate"))
+        granting.end_delegation(self.desk, delegation_id, holder, _holder_actor("delegate"))
 
     def delegations(self, holder: SignedIn) -> list[dict[str, Any]]:
         """List the delegations that a holder gave or was given."""
         own = self.desk.holder_hmac(holder.code)
         with self.desk.store.reading() as reading:
-            rows = sharing.delegations(reading, own)
-        return [grants.delegation_json(row, own) for row in rows]
+            rows = grants.delegations(reading, own)
+        return [granting.delegation_json(row, own) for row in rows]
 
     # -- checklists and dossiers -------------------------------------------------------------------------
 
@@ -364,8 +372,8 @@ class Reuse:
         """List changes, and give the cursor up to which there are no others."""
         size = max(1, min(limit, 1000))
         with self.desk.store.snapshot() as reading:
-            found = stored.changes(reading, client, after, size)
-            head = reading.log_head().size - 1
+            found = changes.since(reading, client, after, size)
+            head = trees.head(reading).size - 1
         return found, found[-1]["index"] if len(found) == size else max(after, head)
 
     def signed_changes(self, client: str, items: Sequence[Mapping[str, Any]]) -> str:
@@ -379,13 +387,13 @@ class Reuse:
         """List who was shown a holder's certificates, for which matter, newest first."""
         size = max(1, min(limit, MAX_PAGE))
         with self.desk.store.reading() as reading:
-            return stored.uses(reading, self.desk.holder_hmac(holder.code), before, size)
+            return changes.uses(reading, self.desk.holder_hmac(holder.code), before, size)
 
     def held(self, holder: SignedIn) -> list[Record]:
         """List the certificates that a holder has, newest first."""
         slugs = [kind.slug for kind in self.desk.catalogue]
         with self.desk.store.reading() as reading:
-            found = stored.held(reading, self.desk.holder_hmac(holder.code), slugs)
+            found = holders.held(reading, self.desk.holder_hmac(holder.code), slugs)
         return self._today(found)
 
     def object(
@@ -393,7 +401,7 @@ class Reuse:
     ) -> ObjectionRow:
         """Report an error in a certificate 异议. Raises: NotFound, InputError."""
         acting = by or _holder_actor("objection")
-        return objections.raise_objection(self.desk, complaint, acting, holder=holder)
+        return objecting.raise_objection(self.desk, complaint, acting, holder=holder)
 
     def objections(
         self,
@@ -408,7 +416,7 @@ class Reuse:
         own = None if holder is None else self.desk.holder_hmac(holder.code)
         size = max(1, min(limit, MAX_PAGE))
         with self.desk.store.reading() as reading:
-            return stored.objections(
+            return objections.listed(
                 reading,
                 agency=None if by is None else by.agency,
                 holder_hmac=own,

@@ -10,7 +10,7 @@ from ecert._encoding import Clock
 from ecert.errors import EcertError, NotFound
 from ecert.formats.status_list import TTL, sign_details, sign_list
 from ecert.keys import SigningKey
-from ecert.store import Store
+from ecert.store import Store, status_lists
 
 _ADDRESS = re.compile(r"/status/(0|[1-9][0-9]{0,8})(/details)?", re.ASCII)
 
@@ -46,19 +46,19 @@ class StatusDesk:
         uri = f"{self._base}/status/{number}" + ("/details" if is_details else "")
         now = self._clock().timestamp()
         with self._store.reading() as reading:
-            fingerprint = reading.status_fingerprint(number)
+            fingerprint = status_lists.fingerprint(reading, number)
             kept = self._kept.get(uri)
             is_fresh = kept is not None and 0 <= now - kept.signed_at < TTL / 2
             if kept is not None and is_fresh and kept.fingerprint == fingerprint:
                 return kept.token
-            if number not in reading.status_lists():
+            if number not in status_lists.numbers(reading):
                 raise NotFound("there is no such status list")
             key = self._key()
             if is_details:
-                details = reading.status_details(number)
+                details = status_lists.details(reading, number)
                 token = sign_details(uri, details, key.signer, chain=key.chain, now=int(now))
             else:
-                values = reading.status_values(number)
+                values = status_lists.values(reading, number)
                 token = sign_list(uri, values, key.signer, chain=key.chain, now=int(now))
         self._kept[uri] = _Kept(token, fingerprint, now)
         return token

@@ -16,8 +16,7 @@ from ecert.keys import SigningKey
 from ecert.model import Actor
 from ecert.reuse.matter import Matter, parse_matter
 from ecert.reuse.sharing import NO_MATTER, lineage
-from ecert.store import Reading, Store, Transaction
-from ecert.store import sharing as stored
+from ecert.store import Reading, Store, Transaction, agencies, matters
 
 T = TypeVar("T")
 
@@ -81,7 +80,7 @@ class ReuseDesk:
 
     def matter(self, reading: Reading, code: str) -> Matter:
         """Find the newest version of a matter. Raises: NotFound."""
-        found = stored.newest_matter(reading, code) if len(code) <= 64 else None
+        found = matters.newest(reading, code) if len(code) <= 64 else None
         if found is None:
             raise NotFound(NO_MATTER)
         return self.read_matter(found)
@@ -101,7 +100,7 @@ def acting_agency(by: Actor) -> str:
 
 def line_of(reading: Reading, by: Actor) -> list[str]:
     """Name the agency that acts and those above it. Raises: InputError, NotFound."""
-    line = lineage(reading.agencies(), acting_agency(by))
+    line = lineage(agencies.listed(reading), acting_agency(by))
     if not line:
         raise NotFound("this agency is not registered")
     return line

@@ -45,8 +45,18 @@ from ecert.reuse.desk import ReuseDesk, acting_agency, line_of
 from ecert.reuse.grant import check_grant
 from ecert.reuse.matter import Form, Matter, Owner
 from ecert.reuse.sharing import NO_MATTER, WHOLE, Access, Asked, Permissions, permit
-from ecert.store import DossierRow, GrantRow, Reading, Transaction, sharing
-from ecert.store import dossiers as stored
+from ecert.store import (
+    DossierRow,
+    GrantRow,
+    Reading,
+    Transaction,
+    certificates,
+    dossiers,
+    holders,
+    matters,
+    quotas,
+    rules,
+)
 
 MAX_TEXT = 200
 _ATTEMPTS = 3
@@ -160,7 +170,7 @@ def refused(
     What is no matter's code might be a holder's, and stays out.
     """
     with desk.store.reading() as reading:
-        is_matter = sharing.newest_matter(reading, application.matter[:64]) is not None
+        is_matter = matters.newest(reading, application.matter[:64]) is not None
     acting = replace(by, matter=application.matter) if is_matter else by
     return AuditEntry(action, acting, error.code)
 
@@ -192,7 +202,7 @@ def _admit(
     code = application.holder_code
     holder_hmac = None if code is None else desk.holder_hmac(code)
     grant = _grant(reading, application, by, matter=matter, holder_hmac=holder_hmac, now=now)
-    access = Access(sharing.rules(reading, line), line, grant, civil_date(now, DEFAULT_ZONE))
+    access = Access(rules.listed(reading, line), line, grant, civil_date(now, DEFAULT_ZONE))
     permissions = permit(matter, access, application.fields)
     acting = replace(by, matter=matter.code, purpose=by.purpose or matter.name["zh"])
     granted = holder_hmac if grant is None else grant.holder_hmac
@@ -242,9 +252,9 @@ def _holdings(
     of_holder: list[Record] = []
     of_project: list[Record] = []
     if admitted.holder_hmac is not None:
-        of_holder = stored.held(reading, admitted.holder_hmac, allowed)
+        of_holder = holders.held(reading, admitted.holder_hmac, allowed)
     if application.project_code is not None:
-        of_project = stored.of_project(reading, application.project_code, allowed)
+        of_project = holders.of_project(reading, application.project_code, allowed)
     elif any(one.owner is Owner.PROJECT for one in admitted.matter.materials):
         of_project = of_holder  # no project was named: the holder's own projects
     seconds = now.timestamp()
@@ -260,7 +270,7 @@ def _of_granter(
 ) -> frozenset[str]:
     if holder_hmac is None:
         return frozenset()
-    return stored.held_among(reading, holder_hmac, [record.id for record in records])
+    return holders.held_among(reading, holder_hmac, [record.id for record in records])
 
 
 def _today(record: Record, now: float) -> Record:
@@ -377,17 +387,17 @@ class _Draft:
         if not self.still_holds(tx):
             return None
         self.use_quotas(tx)
-        previous = stored.lock_dossier(tx, self.client, self.application.matter, self.number)
+        previous = dossiers.lock(tx, self.client, self.application.matter, self.number)
         row = self.row(previous)
         if row is not previous:
-            stored.put_dossier(tx, row, self.items(), is_new=previous is None)
+            dossiers.put(tx, row, self.items(), is_new=previous is None)
         rows = [self.audit_row(row), *(self.use(row, one) for one in self.presented)]
         write_rows(tx, rows, now=self.now, randomness=self.desk.randomness)
         return row
 
     def still_holds(self, tx: Transaction) -> bool:
         """Look again, under the lock: grant, rules and statuses must be what they were."""
-        locked = tx.lock_statuses(one.record.id for one in self.presented)
+        locked = certificates.lock_statuses(tx, [one.record.id for one in self.presented])
         now = self.now.timestamp()
         for one in self.presented:
             _, status, exp = locked.get(one.record.id, ("", Status.WITHDRAWN, None))
@@ -408,7 +418,7 @@ class _Draft:
         client = self.admitted.by.client or ""
         wanted.append((f"client:{client}", len(rules), self.desk.client_quota(client)))
         for scope, count, most in wanted:
-            if most is not None and not sharing.use_quota(tx, scope, day, count, most):
+            if most is not None and not quotas.use(tx, scope, day, count, most):
                 raise QuotaExceeded("the quota of this day is used up")
 
     @property

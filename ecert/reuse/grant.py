@@ -29,8 +29,7 @@ from ecert.model import DEFAULT_ZONE, Actor, civil_date, end_of_day
 from ecert.reuse.desk import ReuseDesk, acting_agency, line_of
 from ecert.reuse.matter import Matter
 from ecert.reuse.sharing import NO_MATTER, check_asked
-from ecert.store import DelegationRow, GrantRow, Reading, RequestRow, Transaction
-from ecert.store import sharing as stored
+from ecert.store import DelegationRow, GrantRow, Reading, RequestRow, Transaction, grants, providers
 
 REQUEST_SECONDS = 900
 CODE_SECONDS = 300
@@ -157,7 +156,7 @@ def _request(tx: Transaction, desk: ReuseDesk, wish: Wish, by: Actor, now: datet
         nonce=b64url(sha256(request)),
         expires_at=int(now.timestamp()) + REQUEST_SECONDS,
     )
-    stored.add_request(tx, row)
+    grants.add_request(tx, row)
     return row
 
 
@@ -184,11 +183,11 @@ def _until(until: date | None, now: datetime) -> date:
 # -- signing in --------------------------------------------------------------------------------------
 
 
-def providers(reading: Reading) -> dict[str, Provider]:
+def believed(reading: Reading) -> dict[str, Provider]:
     """Give the identity providers that are believed."""
     return {
         issuer: to_provider(issuer, settings)
-        for issuer, settings in stored.providers(reading).items()
+        for issuer, settings in providers.listed(reading).items()
     }
 
 
@@ -198,9 +197,9 @@ def sign_in(desk: ReuseDesk, id_token: str) -> SignedIn:
     Raises: IdTokenRefused.
     """
     with desk.store.reading() as reading:
-        known = providers(reading)
+        known = believed(reading)
         signed = verify_id_token(id_token, known, int(desk.clock().timestamp()))
-        is_bound = signed.nonce is not None and stored.request_of_nonce(reading, signed.nonce)
+        is_bound = signed.nonce is not None and grants.request_of_nonce(reading, signed.nonce)
     if is_bound:
         raise IdTokenRefused("this sign-in was for a grant, and opens nothing else")
     if not signed.is_own:
@@ -221,7 +220,7 @@ def grant_by_id_token(desk: ReuseDesk, request_id: str, id_token: str, by: Actor
 
     def work(tx: Transaction, now: datetime) -> GrantRow:
         row = _open_request(tx, request_id, by, now)
-        signed = verify_id_token(id_token, providers(tx), int(now.timestamp()))
+        signed = verify_id_token(id_token, believed(tx), int(now.timestamp()))
         nonce = (signed.nonce or "").encode("utf-8", "replace")
         if not hmac.compare_digest(row.nonce.encode(), nonce):
             raise IdTokenRefused("the sign-in was for another request")
@@ -255,7 +254,7 @@ def make_use_code(
             f"{number % 10**SHORT_DIGITS:0{SHORT_DIGITS}}",
             int(now.timestamp()) + CODE_SECONDS,
         )
-        stored.put_request(
+        grants.put_request(
             tx,
             row.id,
             holder_hmac=holder,
@@ -278,7 +277,7 @@ def grant_by_use_code(desk: ReuseDesk, request_id: str, code: str, by: Actor) ->
     def work(tx: Transaction, now: datetime) -> GrantRow:
         row = _open_request(tx, request_id, by, now)
         if not _code_fits(desk, row, code, now):
-            stored.put_request(tx, row.id, tries=row.tries + 1)
+            grants.put_request(tx, row.id, tries=row.tries + 1)
             raise UseCodeRefused("the use code is wrong, was used, or came too late")
         _check_delegation(tx, row.delegation, row.matter, now)
         return _give(tx, desk, row, "use_code", now)
@@ -300,7 +299,7 @@ def _code_digest(desk: ReuseDesk, request_id: str, code: str) -> bytes:
 
 
 def _open_request(tx: Transaction, request_id: str, by: Actor | None, now: datetime) -> RequestRow:
-    row = stored.lock_request(tx, request_id) if len(request_id) <= 26 else None
+    row = grants.lock_request(tx, request_id) if len(request_id) <= 26 else None
     is_open = row is not None and row.used_at is None and now.timestamp() < row.expires_at
     if row is None or not is_open or (by is not None and row.agency != by.agency):
         raise GrantNotValid(NO_REQUEST)
@@ -320,7 +319,7 @@ def _holder(
     own = desk.holder_hmac(signed.code)
     if delegation is None:
         return own
-    row = stored.delegation(tx, delegation) if len(delegation) <= 26 else None
+    row = grants.delegation(tx, delegation) if len(delegation) <= 26 else None
     if row is None or row.agent_hmac != own or not _covers(row, matter, now):
         raise GrantNotValid("there is no such delegation, or it does not cover this")
     return row.principal_hmac
@@ -352,7 +351,7 @@ def _give(
         created_at=int(now.timestamp()),
         expires_at=int(end_of_day(date.fromisoformat(body["until"])).timestamp()) + 1,
     )
-    stored.put_request(
+    grants.put_request(
         tx,
         answered.id,
         used_at=grant.created_at,
@@ -360,7 +359,7 @@ def _give(
         code_digest=None,
         short_digest=None,
     )
-    stored.add_grant(tx, grant)
+    grants.add(tx, grant)
     return grant
 
 
@@ -381,7 +380,7 @@ def check_grant(
 
     Raises: GrantNotValid (unknown, ended and another agency's look alike), ConsentOfAnother.
     """
-    row = stored.grant(reading, grant_id) if len(grant_id) <= 26 else None
+    row = grants.find(reading, grant_id) if len(grant_id) <= 26 else None
     if row is None or row.agency != by.agency or not _in_force(row, int(now.timestamp())):
         raise GrantNotValid("there is no such grant, or it has ended")
     _check_delegation(reading, row.delegation, row.matter, now)
@@ -396,7 +395,7 @@ def _check_delegation(reading: Reading, delegation: str | None, matter: str, now
     """End what an agent agreed to with what he was allowed."""
     if delegation is None:
         return
-    row = stored.delegation(reading, delegation)
+    row = grants.delegation(reading, delegation)
     if row is None or not _covers(row, matter, now):
         raise GrantNotValid("there is no such grant, or it has ended")
 
@@ -411,10 +410,10 @@ def revoke_grant(
     own = None if holder is None else desk.holder_hmac(holder.code)
 
     def work(tx: Transaction, now: datetime) -> GrantRow:
-        row = stored.grant(tx, grant_id) if len(grant_id) <= 26 else None
+        row = grants.find(tx, grant_id) if len(grant_id) <= 26 else None
         if row is None or not _is_theirs(row, by, own):
             raise GrantNotValid("there is no such grant")
-        stored.revoke_grant(tx, row.id, int(now.timestamp()))
+        grants.revoke(tx, row.id, int(now.timestamp()))
         return replace(row, revoked_at=row.revoked_at or int(now.timestamp()))
 
     return desk.act(AuditEntry("grant.revoke", by), work, _named_grant)
@@ -453,7 +452,7 @@ def delegate(
             until=until.isoformat(),
             created_at=int(now.timestamp()),
         )
-        stored.add_delegation(tx, row)
+        grants.add_delegation(tx, row)
         return row
 
     return desk.act(AuditEntry("delegate", by), work, lambda row: {"delegation": row.id})
@@ -464,10 +463,10 @@ def end_delegation(desk: ReuseDesk, delegation_id: str, holder: SignedIn, by: Ac
     own = desk.holder_hmac(holder.code)
 
     def work(tx: Transaction, now: datetime) -> None:
-        row = stored.delegation(tx, delegation_id) if len(delegation_id) <= 26 else None
+        row = grants.delegation(tx, delegation_id) if len(delegation_id) <= 26 else None
         if row is None or own not in {row.principal_hmac, row.agent_hmac}:
             raise GrantNotValid("there is no such delegation")
-        stored.revoke_delegation(tx, row.id, int(now.timestamp()))
+        grants.revoke_delegation(tx, row.id, int(now.timestamp()))
 
     desk.act(AuditEntry("delegate.end", by), work)
 

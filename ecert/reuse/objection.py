@@ -17,8 +17,7 @@ from ecert.errors import InputError, NotFound, Refused
 from ecert.formats.id_token import SignedIn
 from ecert.model import Actor, is_line
 from ecert.reuse.desk import ReuseDesk
-from ecert.store import ObjectionRow, Reading, Transaction
-from ecert.store import dossiers as stored
+from ecert.store import ObjectionRow, Reading, Transaction, certificates, holders, objections, trail
 
 MAX_WORDS = 1000
 NO_OBJECTION = "there is no such objection, or it is not yours to answer"
@@ -86,7 +85,7 @@ def raise_objection(
             created_at=int(now.timestamp()),
             answered_at=None,
         )
-        stored.add_objection(tx, row)
+        objections.add(tx, row)
         return row
 
     entry = AuditEntry("objection", by, certificate=named(complaint.certificate))
@@ -94,14 +93,14 @@ def raise_objection(
 
 
 def _issuer(reading: Reading, certificate: str, by: Actor, holder: bytes | None) -> str:
-    record = reading.record(certificate) if len(certificate) <= 128 else None
+    record = certificates.find(reading, certificate) if len(certificate) <= 128 else None
     if record is None:
         raise NotFound("there is no such certificate")
     if holder is not None:
-        may = holder in stored.holders_of(reading, record.id)
+        may = holder in holders.holders_of(reading, record.id)
     else:
         may = by.scopes is None or record.issuer == by.agency
-        may = may or stored.was_given(reading, by.client or "", record.id)
+        may = may or trail.was_given(reading, by.client or "", record.id)
     if not may:
         raise NotFound("there is no such certificate")
     return record.issuer
@@ -135,8 +134,8 @@ def answer_objection(
             "successor": successor,
             "answered_at": int(now.timestamp()),
         }
-        stored.put_objection(tx, objection_id, **answered)
-        found = stored.lock_objection(tx, objection_id)
+        objections.put(tx, objection_id, **answered)
+        found = objections.lock(tx, objection_id)
         assert found is not None  # noqa: S101 - it was just locked
         return found
 
@@ -147,7 +146,7 @@ def answer_objection(
 def _open(tx: Transaction, objection_id: str, by: Actor, answer: str) -> ObjectionRow:
     if not is_line(answer, MAX_WORDS):
         raise InputError(f"an answer is one line of at most {MAX_WORDS} characters")
-    row = stored.lock_objection(tx, objection_id) if len(objection_id) <= 26 else None
+    row = objections.lock(tx, objection_id) if len(objection_id) <= 26 else None
     if row is None or (by.scopes is not None and row.issuer != by.agency):
         raise NotFound(NO_OBJECTION)
     if row.state != ObjectionState.OPEN:

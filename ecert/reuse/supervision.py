@@ -15,8 +15,7 @@ from ecert._encoding import instant, rfc3339
 from ecert.errors import InputError, NotFound
 from ecert.model import DEFAULT_ZONE, civil_date
 from ecert.reuse.desk import ReuseDesk
-from ecert.store import Reading, clients
-from ecert.store import sharing as stored
+from ecert.store import Reading, agencies, clients, matters
 from ecert.store import supervision as counted
 from ecert.store.supervision import DAY, CaseRow
 
@@ -101,7 +100,7 @@ class _Tally:
         )
 
     def by_agency(self) -> list[dict[str, Any]]:
-        names = {one.code: one.name for one in self._reading.agencies()}
+        names = {one.code: one.name for one in agencies.listed(self._reading)}
         papers, dossiers = _by(self.papers, 0), _by(self.dossiers, 0)
         refusals = _by(self.refusals, 0)
         codes = {*papers, *dossiers, *refusals}
@@ -205,7 +204,7 @@ def _promises(
     found: dict[tuple[str, str], list[tuple[str, int | None]]] = defaultdict(list)
     promised: dict[str, int | None] = {}
     for case in counted.promised_cases(reading, start, end):
-        definition = stored.matter(reading, case.matter, case.version)
+        definition = matters.version(reading, case.matter, case.version)
         if definition is None:
             continue
         matter = desk.read_matter(definition)
@@ -215,7 +214,7 @@ def _promises(
         colour = light(accepted, date.fromisoformat(case.due_on), today, decided)
         days = None if decided is None else (decided - accepted).days
         found[case.agency, case.matter].append((colour, days))
-    names = {one.code: one.name for one in reading.agencies()}
+    names = {one.code: one.name for one in agencies.listed(reading)}
     rows = [
         _promise(agency, names.get(agency), matter, cases, promised[matter])
         for (agency, matter), cases in found.items()
@@ -263,7 +262,7 @@ def _unusual(reading: Reading, period: Period, now: datetime) -> list[dict[str, 
     per_day: dict[str, Counter[int]] = defaultdict(Counter)
     for client, day, count in counted.reads(reading, start - HABIT_DAYS * DAY, end, offset):
         per_day[client][int(day)] += int(count)
-    known = {one.id: one for one in clients.clients(reading)}
+    known = {one.id: one for one in clients.listed(reading)}
     first = (start + offset) // DAY
     rows = []
     for client, days in per_day.items():

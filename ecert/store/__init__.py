@@ -1,21 +1,18 @@
-"""The database: the only import of SQLAlchemy."""
+"""The database: the only import of SQLAlchemy. One file a noun, functions over a Reading or a Transaction."""
 
-from ecert.store.clients import ClientRow, WebhookRow
-from ecert.store.dossiers import DossierRow, ObjectionRow
-from ecert.store.reading import (
-    TILE,
-    TILE_LEVELS,
-    CopyRow,
-    DocumentRow,
-    Filter,
-    KeyRow,
-    Reading,
-    Visibility,
-)
-from ecert.store.sharing import DelegationRow, GrantRow, RequestRow, RuleRow
+from ecert.store.certificates import Filter, NewCertificate, Visibility
+from ecert.store.clients import ClientRow
+from ecert.store.connection import Reading, Transaction
+from ecert.store.documents import CopyRow, DocumentRow
+from ecert.store.dossiers import DossierRow
+from ecert.store.grants import DelegationRow, GrantRow, RequestRow
+from ecert.store.idempotency import IMPORT
+from ecert.store.keys import KeyRow
+from ecert.store.objections import ObjectionRow
+from ecert.store.rules import RuleRow
 from ecert.store.store import Store
-from ecert.store.trees import LOG, TRAIL, Tree
-from ecert.store.writing import IMPORT, NewCertificate, Transaction
+from ecert.store.trees import LOG, TILE, TILE_LEVELS, TRAIL, Tree
+from ecert.store.webhooks import WebhookRow
 
 __all__ = [
     "IMPORT",

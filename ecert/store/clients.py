@@ -1,4 +1,4 @@
-"""Clients 接入系统 in the store: their keys, what bounds them, and where they are told of changes."""
+"""Clients 接入系统 in the store: their keys, and what bounds them."""
 
 from __future__ import annotations
 
@@ -7,11 +7,15 @@ from dataclasses import dataclass
 from typing import Any
 
 import orjson
-from sqlalchemy import Row, insert, select, update
+from sqlalchemy import (
+    Row,
+    insert,
+    select,
+    update,
+)
 
 from ecert.store import tables as t
-from ecert.store.reading import Reading
-from ecert.store.writing import Transaction
+from ecert.store.connection import Reading, Transaction
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,46 +49,24 @@ class ClientRow:
         }
 
 
-@dataclass(frozen=True, slots=True)
-class WebhookRow:
-    """Where a client is told of changes; ``cursor`` is the last log index it was told of."""
-
-    client: str
-    url: str
-    cursor: int
-    failures: int
-    next_at: int
-    last_result: str | None
-
-    def to_json(self) -> dict[str, Any]:
-        """Give what people see of a webhook."""
-        return {
-            "client": self.client,
-            "url": self.url,
-            "cursor": str(self.cursor),
-            "failures": self.failures,
-            "last_result": self.last_result,
-        }
-
-
-def clients(reading: Reading) -> list[ClientRow]:
+def listed(reading: Reading) -> list[ClientRow]:
     """List all clients, oldest first."""
     query = select(t.clients).order_by(t.clients.c.created_at, t.clients.c.id)
     return _clients(reading, reading.connection.execute(query).all())
 
 
-def client(reading: Reading, client_id: str) -> ClientRow | None:
+def find(reading: Reading, client_id: str) -> ClientRow | None:
     """Find a client."""
     query = select(t.clients).where(t.clients.c.id == client_id)
     found = _clients(reading, reading.connection.execute(query).all())
     return found[0] if found else None
 
 
-def lock_client(tx: Transaction, client_id: str) -> ClientRow | None:
+def lock(tx: Transaction, client_id: str) -> ClientRow | None:
     """Lock a client and give it: two changes of it come one after the other."""
     query = select(t.clients.c.id).where(t.clients.c.id == client_id)
     tx.connection.execute(query.with_for_update()).first()
-    return client(tx, client_id)
+    return find(tx, client_id)
 
 
 def _clients(reading: Reading, rows: Sequence[Row[Any]]) -> list[ClientRow]:
@@ -110,7 +92,7 @@ def _clients(reading: Reading, rows: Sequence[Row[Any]]) -> list[ClientRow]:
     ]
 
 
-def add_client(tx: Transaction, row: ClientRow, at: int) -> None:
+def add(tx: Transaction, row: ClientRow, at: int) -> None:
     """Register a client with its keys."""
     values = {"id": row.id, "name": row.name, "agency": row.agency, "created_at": at}
     tx.connection.execute(insert(t.clients).values(**values, **_changeable(row)))
@@ -118,7 +100,7 @@ def add_client(tx: Transaction, row: ClientRow, at: int) -> None:
         add_key(tx, row.id, kid, jwk, at)
 
 
-def put_client(tx: Transaction, row: ClientRow) -> None:
+def put(tx: Transaction, row: ClientRow) -> None:
     """Change what bounds a client: scopes, addresses, quota, state."""
     tx.connection.execute(
         update(t.clients).where(t.clients.c.id == row.id).values(**_changeable(row))
@@ -151,58 +133,3 @@ def retire_key(tx: Transaction, client_id: str, kid: str, at: int) -> None:
     c = t.client_keys.c
     where = update(t.client_keys).where(c.client == client_id, c.kid == kid)
     tx.connection.execute(where.values(retired_at=at))
-
-
-def put_requires_dpop(tx: Transaction, agency: str, *, requires: bool) -> None:
-    """Say whether an agency's clients must prove possession of a key with each call."""
-    where = update(t.agencies).where(t.agencies.c.code == agency)
-    tx.connection.execute(where.values(requires_dpop=requires))
-
-
-# -- webhooks ----------------------------------------------------------------------------------------
-
-
-def webhooks(reading: Reading, due_at: int | None = None) -> list[WebhookRow]:
-    """List the webhooks; with a moment, those of active clients that may be tried by then."""
-    query = select(t.webhooks).order_by(t.webhooks.c.client)
-    if due_at is not None:
-        query = query.join(t.clients, t.clients.c.id == t.webhooks.c.client)
-        query = query.where(t.webhooks.c.next_at <= due_at, t.clients.c.state == "active")
-    return [WebhookRow(*row) for row in reading.connection.execute(query)]
-
-
-def put_webhook(tx: Transaction, client_id: str, url: str | None, cursor: int) -> None:
-    """Set up a client's webhook, or remove it; a new one is told of what happens after ``cursor``."""
-    c = t.webhooks.c
-    query = select(c.cursor).where(c.client == client_id).with_for_update()
-    waiting = tx.connection.execute(query).scalar_one_or_none()
-    cursor = cursor if waiting is None else waiting  # what was not told yet is not lost
-    tx.connection.execute(t.webhooks.delete().where(c.client == client_id))
-    if url is not None:
-        values = {"client": client_id, "url": url, "cursor": cursor, "failures": 0, "next_at": 0}
-        tx.connection.execute(insert(t.webhooks).values(**values))
-
-
-def lease_webhook(tx: Transaction, row: WebhookRow, until: int) -> bool:
-    """Take a webhook for one attempt; False when another node was first."""
-    c = t.webhooks.c
-    query = select(c.next_at).where(c.client == row.client).with_for_update()
-    found = tx.connection.execute(query).scalar_one_or_none()
-    if found != row.next_at:
-        return False
-    tx.connection.execute(update(t.webhooks).where(c.client == row.client).values(next_at=until))
-    return True
-
-
-def settle_webhook(tx: Transaction, row: WebhookRow) -> None:
-    """Note how an attempt ended; one for an address that was changed meanwhile counts no more."""
-    c = t.webhooks.c
-    where = update(t.webhooks).where(c.client == row.client, c.url == row.url)
-    tx.connection.execute(
-        where.values(
-            cursor=row.cursor,
-            failures=row.failures,
-            next_at=row.next_at,
-            last_result=row.last_result,
-        )
-    )

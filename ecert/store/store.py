@@ -19,9 +19,8 @@ from sqlalchemy.exc import (
 )
 
 from ecert.errors import HomeError, InputError, StoreBusy
+from ecert.store.connection import Reading, Transaction
 from ecert.store.engine import is_migrated, is_newest, migrate, open_engine, reader, writer
-from ecert.store.reading import Reading
-from ecert.store.writing import Transaction
 
 T = TypeVar("T")
 _ATTEMPTS = 6

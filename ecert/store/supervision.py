@@ -9,8 +9,8 @@ from typing import Any
 from sqlalchemy import func, or_, select
 
 from ecert.store import tables as t
-from ecert.store.dossiers import SHOWN
-from ecert.store.reading import Reading
+from ecert.store.connection import Reading
+from ecert.store.trail import SHOWN
 
 DAY = 86_400
 MAX_CASES = 20_000

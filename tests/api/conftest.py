@@ -32,7 +32,7 @@ from sqlalchemy import func, select
 from ecert.catalogue import Catalogue
 from ecert.config import Plan, Surroundings, init_registry
 from ecert.registry import Registry
-from ecert.store import tables
+from ecert.store import tables, trees
 from ecert.testing import SettableClock
 from ecert_api import create_app
 from tests.conftest import CLERK, CONSTRUCTION, PLANNING, WORKS
@@ -225,7 +225,7 @@ class Portal:
         """Count the certificates and the log's entries."""
         with self.registry.store.reading() as reading:
             query = select(func.count()).select_from(tables.certificates)
-            return int(reading.connection.execute(query).scalar_one()), reading.log_head().size
+            return int(reading.connection.execute(query).scalar_one()), trees.head(reading).size
 
     def audit(self) -> list[dict[str, Any]]:
         """Read the whole audit trail from the registry itself."""

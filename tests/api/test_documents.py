@@ -16,6 +16,7 @@ import pikepdf
 import pytest
 
 from ecert.config import Surroundings, open_registry
+from ecert.store import trees
 from ecert.testing import SettableClock
 from tests.api.conftest import (
     GROUNDS,
@@ -191,7 +192,7 @@ def test_a_copy_is_a_file_and_one_entry_in_the_log(desk: Portal, issued: dict[st
     assert answer.headers["content-disposition"].startswith("attachment; filename=")
     assert desk.counts() == (certificates, size + 1)
     with desk.registry.store.reading() as reading:
-        (entry,) = [json.loads(one) for one in reading.log_entries(size, size + 1)]
+        (entry,) = [json.loads(one) for one in trees.entries(reading, size, size + 1)]
     assert (entry["event"], entry["ref"]) == ("copy", issued["log_index"])
     assert (entry["type"], entry["issuer"]) == (WORKS, desk.planning.agency)
     assert WISH["recipient"] not in json.dumps(entry, ensure_ascii=False)

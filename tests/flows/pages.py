@@ -25,6 +25,7 @@ from ecert.config import Surroundings, init_registry, open_registry
 from ecert.formats.annotation import parse_copy
 from ecert.model import Record
 from ecert.registry import CopyWish, Registry
+from ecert.store import documents
 from ecert.testing import SettableClock
 from tests.conftest import CLERK, PLAN, WORKS, need
 
@@ -146,7 +147,7 @@ def print_copy(registry: Registry, of: Sample, wish: CopyWish) -> Sample:
     """Make an annotated copy."""
     made, _ = registry.copy(of.record.id, wish, by=CLERK)
     with registry.store.reading() as reading:
-        row = reading.copies(of.record.id)[-1]
+        row = documents.copies(reading, of.record.id)[-1]
     assert parse_copy(row.token).copy.recipient == wish.recipient
     return Sample(made.data, of.record, row.seal, of.title, of.kind)
 

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from ecert.errors import NotFound, NotInForce, NumberTaken, TransitionRefused
 from ecert.model import TRANSITIONS, Actor, Basis, Operation, Status, check_transition
 from ecert.registry import Registry
+from ecert.store import trees
 from ecert.testing import SettableClock, temporary_registry
 from tests.conftest import CLERK, WORKS
 
@@ -116,7 +117,7 @@ def test_a_change_is_two_log_entries_the_second_with_a_ref(
     old = registry.issue(WORKS, draft_of(), by=CLERK).record
     registry.succeed(old.id, Operation.CHANGE, draft_of(), basis=WHY, by=CLERK)
     with registry.store.reading() as reading:
-        issue, supersede = [json.loads(one) for one in reading.log_entries(2, 4)]
+        issue, supersede = [json.loads(one) for one in trees.entries(reading, 2, 4)]
     assert issue["event"] == "issue"
     assert "ref" not in issue
     assert (supersede["event"], supersede["ref"]) == ("supersede", old.log_index)

@@ -36,6 +36,7 @@ from ecert.keys import EDDSA, ES256, PublicKey, Role, public_jwk
 from ecert.keys import file as key_file
 from ecert.model import Record
 from ecert.registry import CopyWish, Registry
+from ecert.store import documents
 from ecert.testing import OPERATOR, SettableClock
 from tests.conftest import PLANNING, need
 from tests.flows.photo import (
@@ -112,7 +113,7 @@ class Printed:
 def _copy(registry: Registry, record: Record, wish: CopyWish) -> Document:
     made, _ = registry.copy(record.id, wish, by=OPERATOR)
     with registry.store.reading() as reading:
-        seal = reading.copies(record.id)[-1].seal
+        seal = documents.copies(reading, record.id)[-1].seal
     # The works' filing fills its page; the words of a copy push the code to the next one.
     pages = [
         draw(made.data, 150, need("pdftoppm"), page=page)

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from ecert.config import Surroundings, open_registry
+from ecert.store import certificates, trail
 from tests.conftest import PLAN, Maker
 
 WRITER = """
@@ -47,10 +48,10 @@ def test_killed_writers_leave_a_whole_store(
     survivor.publish()  # extends what was published before the kill
     with survivor.store.reading() as reading:
         for identifier in answered:
-            record = reading.record(identifier)
+            record = certificates.find(reading, identifier)
             assert record is not None, "an answered certificate is gone"
             assert survivor.verify(record.credential).verdict == "valid"
-        stored = reading.audit_rows(-1, 1000)
+        stored = trail.rows(reading, -1, 1000)
     issues = [row for row in stored if row["action"] == "issue"]
     assert len(issues) == head.size >= len(answered)
     assert head.size % 3 == 0, "a batch was torn"

@@ -458,7 +458,7 @@ def test_the_trail_has_no_use_of_a_grant_after_its_revocation(
     revoking = threading.Thread(
         target=lambda: desk.registry.reuse.revoke_grant(grant, by=desk.by), daemon=True
     )
-    put = dossiers.put_dossier
+    put = dossiers.put
 
     def hooked(tx: Transaction, *arguments: Any, **members: Any) -> None:
         """Let the holder revoke after everything was looked at, and before the commit."""

@@ -14,8 +14,9 @@ from ecert.formats.merkle import Edge, append
 from ecert.formats.note import log_key, verify_checkpoint
 from ecert.keys import Role
 from ecert.registry import Registry
-from ecert.store import TRAIL
+from ecert.store import TRAIL, trees
 from ecert.store import tables as t
+from ecert.store import trail as rows
 from tests.conftest import CLERK
 
 ROWS = 300  # more than a tile
@@ -70,7 +71,7 @@ def test_an_edited_row_is_found(trail: Registry, column: str, value: object) -> 
 
 def test_an_edited_row_with_a_leaf_to_match_is_found(trail: Registry) -> None:
     with trail.store.reading() as reading:
-        ((salt, row),) = reading.salted_audit_rows(VICTIM, VICTIM + 1)
+        ((salt, row),) = rows.salted_rows(reading, VICTIM, VICTIM + 1)
     row["operator"] = "another clerk"
     values = {"operator": row["operator"], "leaf": audit_leaf(salt, canonical_plain(row))}
     _execute(trail, update(t.audit).where(t.audit.c.index == VICTIM).values(values))
@@ -103,7 +104,7 @@ def test_rows_cut_off_with_the_head_wound_back_are_found_by_what_was_published(
 ) -> None:
     """Whoever owns the database can make it consistent; but it was signed, here and elsewhere."""
     with trail.store.reading() as reading:
-        leaves = reading.tile_hashes(0, 0, ROWS - 50, TRAIL)
+        leaves = trees.tile_hashes(reading, 0, 0, ROWS - 50, TRAIL)
     shorter = append(Edge(), leaves, lambda *_: None)
     _execute(trail, delete(t.audit).where(t.audit.c.index >= shorter.size))
     _execute(trail, update(t.audit_head).values(size=shorter.size, edge=shorter.to_bytes()))

@@ -10,7 +10,7 @@ from fastapi import APIRouter, Path, Response
 from ecert.errors import NotFound
 from ecert.formats.note import parse_checkpoint, parse_note
 from ecert.log import read_bundle, read_tile, tile_path
-from ecert.store import TILE
+from ecert.store import TILE, trees
 from ecert_api.deps import Service, ServiceDep
 from ecert_api.documents import problems, text_answer
 
@@ -62,7 +62,7 @@ def _read(service: Service, level: str, index: int, width: int) -> bytes:
     if width > TILE or (level != "entries" and int(level) > _MAX_LEVEL):
         raise NotFound("there is no such tile")
     with service.registry.store.snapshot() as reading:
-        newest = reading.newest_checkpoint()
+        newest = trees.newest_checkpoint(reading)
         size = 0 if newest is None else parse_checkpoint(parse_note(newest[2]).text).size
         if level == "entries":
             return read_bundle(reading, index, width, size)

@@ -25,7 +25,7 @@ from ecert.ids import check_credit_code
 from ecert.model import Actor, Record
 from ecert.registry import Registry
 from ecert.reuse.sharing import Mode, new_rule
-from ecert.store import tables
+from ecert.store import tables, trees
 from ecert.testing import SettableClock
 from tests.api.conftest import Portal, System, jwk_of, refused
 from tests.conftest import CONSTRUCTION, PLANNING
@@ -259,7 +259,7 @@ class World:
             for name in WATCHED:
                 columns = [c for c in tables.metadata.tables[name].c if c.name != "tries"]
                 rows[name] = sorted(map(repr, reading.connection.execute(select(*columns))))
-            log = reading.log_head().size
+            log = trees.head(reading).size
         return Look(rows, len(self.desk.audit()), log, len(self.lines.getvalue()))
 
     def audit_since(self, before: Look) -> list[Json]:
