@@ -15,7 +15,7 @@ PACKAGE = ROOT / "ecert"
 FILES = sorted(PACKAGE.rglob("*.py"))
 ONLY_IN = {  # each third-party library has one home in the core
     "alembic": {"store"},
-    "asn1crypto": {"pdf"},
+    "asn1crypto": {"keys", "pdf"},
     "cbor2": {"formats"},
     "fontTools": {"fonts"},
     "httpx": {"client", "demo"},
