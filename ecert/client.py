@@ -22,7 +22,7 @@ from ecert.formats._jws import CLIENT_ASSERTION, DPOP_PROOF, sign_jws
 from ecert.formats.dossier import Dossier, presentation_digest, verify_dossier
 from ecert.formats.status_list import MAX_LIST_BYTES
 from ecert.keys import Signer, Trust, public_jwk
-from ecert.reuse.fulfilment import Application
+from ecert.reuse.application import Application
 from ecert.verification import Report, Verdict, Verifier
 
 TIMEOUT_SECONDS = 5.0
@@ -251,8 +251,8 @@ class RegistryClient:
 
     def _check_answers(self, statement: Dossier, application: Application) -> None:
         """Demand that a dossier answers what was asked, and was given to this client."""
-        asked = (application.matter, application.case_number, application.case, self.client_id)
-        given = (statement.matter, statement.case_number, statement.case, statement.client)
+        asked = (application.matter, application.case_number, application.situation, self.client_id)
+        given = (statement.matter, statement.case_number, statement.situation, statement.client)
         if asked != given or application.project_code != statement.project_code:
             raise SignatureError("the registry answered another request")
 
@@ -288,12 +288,17 @@ class RegistryClient:
         self,
         matter: str,
         *,
-        case: str | None = None,
+        situation: str | None = None,
         fields: Mapping[str, Sequence[str]] | None = None,
         delegation: str | None = None,
     ) -> dict[str, Any]:
         """Ask for a holder's grant; his sign-in must carry the ``nonce``. Raises: Problem."""
-        wanted = {"matter": matter, "case": case, "fields": fields, "delegation": delegation}
+        wanted = {
+            "matter": matter,
+            "situation": situation,
+            "fields": fields,
+            "delegation": delegation,
+        }
         body = {name: value for name, value in wanted.items() if value is not None}
         return self._json("POST", "/v1/grants/requests", json=body)
 
@@ -421,7 +426,7 @@ def _body(application: Application, operator: str) -> dict[str, Any]:
         "holder_code": application.holder_code,
         "project_code": application.project_code,
         "case_number": application.case_number,
-        "case": application.case,
+        "situation": application.situation,
         "grant": application.grant,
         "fields": application.fields,
         "operator": operator,

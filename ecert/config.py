@@ -30,7 +30,7 @@ from ecert.keys import make_secret, open_secret, passphrase_from
 from ecert.keys.file import write_private
 from ecert.keys.passphrase import PLAIN, AskPassphrase
 from ecert.model import Actor, Agency
-from ecert.registry import Registry, TimeStamping, check_agency
+from ecert.registry import Charter, Premises, Registry, TimeStamping, check_agency
 from ecert.store import Store, trees
 from ecert.store import settings as kept_settings
 
@@ -148,7 +148,9 @@ def open_registry(
     store = Store(address)
     store.check_set_up()
     _check_fixed(store, settings)
-    return _registry(place, settings, store, open_secret(place, outside.ask), outside)
+    registry = _registry(place, settings, store, open_secret(place, outside.ask), outside)
+    registry.keys.complete(by=Actor("ecert open"))
+    return registry
 
 
 def _with_passphrase(around: Surroundings) -> Surroundings:
@@ -195,22 +197,23 @@ def _put(store: Store, name: str, value: str) -> None:
 def _registry(
     home: Path, settings: Settings, store: Store, secret: bytes, around: Surroundings
 ) -> Registry:
-    state = around.state or settings.state_dir or platformdirs.user_state_path("ecert")
-    return Registry(
-        store,
-        home=home,
+    charter = Charter(
         base=settings.base_url,
         origin=settings.origin,
-        secret=secret,
-        catalogue=load_catalogue(built_in_root(), home / "types", reports=_LOG.warning),
-        state=state,
         is_trial=settings.trial,
         allow_provisional=settings.allow_provisional,
         defining_body=settings.defining_body,
+    )
+    premises = Premises(
+        home=home,
+        state=around.state or settings.state_dir or platformdirs.user_state_path("ecert"),
+        secret=secret,
         clock=around.clock,
         randomness=around.randomness,
         stamping=TimeStamping(settings.time_stamp_url, settings.time_stamp_required),
     )
+    catalogue = load_catalogue(built_in_root(), home / "types", reports=_LOG.warning)
+    return Registry(store, charter, catalogue, premises)
 
 
 @dataclass(frozen=True, slots=True)

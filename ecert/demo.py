@@ -23,11 +23,10 @@ from ecert.errors import NotInForce
 from ecert.formats import qr
 from ecert.keys import Trust, make_signer, parse_trust, public_jwk
 from ecert.model import DEFAULT_ZONE, Actor, Agency, Basis, Operation, Record, civil_date
+from ecert.pictures import graph_svg, supervision_html
 from ecert.registry import CopyWish, Registry
-from ecert.reuse.fulfilment import Application
-from ecert.reuse.graph import to_svg
+from ecert.reuse.application import Application
 from ecert.reuse.sharing import new_rule
-from ecert.reuse.supervision_page import to_html
 from ecert.samples.district import agencies, chain
 from ecert.verification import Report, verify
 
@@ -85,8 +84,8 @@ def _tell(words: Console, registry: Registry, folder: Path) -> list[str]:
     clerk = Actor("王五", purpose="演示")
     words.rule("1 · 登记机构 A registry and its agencies")
     for agency in (REFORM, PLANNING, CONSTRUCTION):
-        registry.add_agency(agency, by=clerk)
-    for agency in registry.agencies():
+        registry.agencies.add(agency, by=clerk)
+    for agency in registry.agencies.all():
         words.print(f"  {agency.code}  {agency.name}")
 
     words.rule("2 · 签发 Eight certificates of one project, each resting on the last")
@@ -127,16 +126,16 @@ def _tell(words: Console, registry: Registry, folder: Path) -> list[str]:
 
     words.rule("7 · 看这里 Where to look")
     (folder / "permit.sd-jwt").write_text(works.credential, "utf-8")
-    (folder / "evidence.zip").write_bytes(registry.evidence(works.id, by=clerk))
-    figures = registry.reuse.supervise()
-    (folder / "supervision.html").write_text(to_html(figures), "utf-8")
+    (folder / "evidence.zip").write_bytes(registry.evidence.pack(works.id, by=clerk))
+    figures = registry.supervision.figures(by=clerk)
+    (folder / "supervision.html").write_text(supervision_html(figures), "utf-8")
     project = works.body["project_code"]
-    graph = registry.reuse.graph(MATTER, by=clerk, project_code=project)
-    (folder / "chain.svg").write_text(to_svg(graph), "utf-8")
+    graph = registry.matters.graph(MATTER, by=clerk, project_code=project)
+    (folder / "chain.svg").write_text(graph_svg(graph), "utf-8")
     words.print(f"  papers not brought 免提交材料: {figures['papers_not_brought']}")
-    head = registry.check_log()
+    head = registry.log.check()
     words.print(
-        f"  log recomputed and good: {head.size} entries, {len(registry.audit_rows())} audit rows"
+        f"  log recomputed and good: {head.size} entries, {registry.trail.head().size} audit rows"
     )
     for name in _LEFT:
         words.print(f"  {folder / name}")
@@ -152,8 +151,8 @@ def issue_chain(registry: Registry, by: Actor) -> dict[str, Record]:
         draft = dict(registry.catalogue.newest(slug).example)
         if rests_on:
             draft["rests_on"] = [issued[foundation].id for foundation in rests_on]
-        issued[slug] = registry.issue(slug, draft, by=by, agency=agency.code).record
-    registry.publish()
+        issued[slug] = registry.certificates.issue(slug, draft, by=by, agency=agency.code).record
+    registry.log.publish()
     return issued
 
 
@@ -165,10 +164,10 @@ def write_documents(
     place.mkdir()
     written = {slug: place / f"{slug}.pdf" for slug in issued}
     for slug, record in issued.items():
-        written[slug].write_bytes(registry.document(record.id, by=by).data)
+        written[slug].write_bytes(registry.documents.get(record.id, by=by).data)
     until = civil_date(registry.clock(), DEFAULT_ZONE) + timedelta(days=90)
     wish = CopyWish("示例银行花都支行", "项目贷款审查", until)
-    made, _ = registry.copy(issued[WORKS].id, wish, by=by)
+    made = registry.documents.copy(issued[WORKS].id, wish, by=by)
     (place / f"{WORKS}-copy.pdf").write_bytes(made.data)
     return written
 
@@ -178,14 +177,14 @@ def write_documents(
 
 def set_up_sharing(registry: Registry, by: Actor) -> None:
     """Load the chain's matters, and open to the construction bureau what its permit asks for."""
-    known = {one.code for one in registry.agencies()}
+    known = {one.code for one in registry.agencies.all()}
     named = {one["agency"] for one in orjson.loads(chain())["matters"]}
     for agency in agencies():
         if agency.code in named - known:
-            registry.add_agency(agency, by=by)
-    registry.reuse.add_matters(chain(), by=by)
-    for slug in sorted(registry.reuse.matter(MATTER, by=by).slugs):
-        registry.reuse.add_rule(
+            registry.agencies.add(agency, by=by)
+    registry.matters.add(chain(), by=by)
+    for slug in sorted(registry.matters.get(MATTER, by=by).slugs):
+        registry.rules.add(
             new_rule(slug, CONSTRUCTION.code, matter=MATTER, legal_basis="国务院令第716号第七条"),
             by=by,
         )
@@ -194,7 +193,7 @@ def set_up_sharing(registry: Registry, by: Actor) -> None:
 def enrol(registry: Registry, name: str, agency: str) -> RegistryClient:
     """Register a department's system with a key of its own, and give its client."""
     signer = make_signer()
-    row = registry.add_client(
+    row = registry.clients.add(
         name,
         agency=agency,
         scopes=["certificates:read"],
@@ -261,9 +260,13 @@ def _say_briefly(words: Console, what: str, report: Report) -> None:
 
 def _withdraw(words: Console, registry: Registry, issued: Mapping[str, Record]) -> None:
     basis = Basis("申请材料虚假", "穗规划资源撤〔2026〕1号（演示）", "赵六")
-    done = registry.operate(issued[WORKS].id, Operation.WITHDRAW, basis=basis, by=Actor("赵六"))
+    done = registry.certificates.operate(
+        issued[WORKS].id, Operation.WITHDRAW, basis=basis, by=Actor("赵六")
+    )
     words.print(f"  {done.body['number']}: {done.status.value}")
-    below = registry.show(issued["construction-permit"].id, by=Actor("王五", purpose="演示"))
+    below = registry.certificates.get(
+        issued["construction-permit"].id, by=Actor("王五", purpose="演示")
+    )
     for warning in below.warnings:
         words.print(
             f"  施工许可证 {below.body['number']}: {below.status.value}, ! {warning['reason']['en']}"
@@ -271,10 +274,12 @@ def _withdraw(words: Console, registry: Registry, issued: Mapping[str, Record]) 
     draft = dict(registry.catalogue.newest("construction-permit").example)
     draft["rests_on"] = [done.id]
     try:
-        registry.issue("construction-permit", draft, by=Actor("王五"), agency=CONSTRUCTION.code)
+        registry.certificates.issue(
+            "construction-permit", draft, by=Actor("王五"), agency=CONSTRUCTION.code
+        )
     except NotInForce as refusal:
         words.print(f"  another permit resting on it: refused, {refusal.message}")
-    registry.publish()
+    registry.log.publish()
 
 
 # -- the service --------------------------------------------------------------------------------

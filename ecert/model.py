@@ -358,10 +358,6 @@ class Actor:
     matter: str = ""
     scopes: frozenset[str] | None = None
 
-    def may(self, scope: str) -> bool:
-        """Tell whether the actor holds a scope."""
-        return self.scopes is None or scope in self.scopes
-
 
 @dataclass(frozen=True, slots=True)
 class Basis:

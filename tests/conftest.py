@@ -17,6 +17,7 @@ from ecert.catalogue import Catalogue, load_catalogue
 from ecert.config import Plan, Surroundings, init_registry
 from ecert.model import Actor, Agency
 from ecert.registry import Registry
+from ecert.store import trail
 from ecert.testing import SettableClock
 
 VECTORS = Path(__file__).parent / "vectors"
@@ -45,6 +46,12 @@ def need(program: str) -> str:
             pytest.fail(f"{program} is not installed; .ci/run must install it")
         pytest.skip(f"{program} is not installed")
     return found
+
+
+def trail_rows(registry: Registry, *, after: int = -1, limit: int = 1000) -> list[dict[str, Any]]:
+    """Read the audit trail from the store itself: reading it by its verb is a row too."""
+    with registry.store.reading() as reading:
+        return trail.rows(reading, after, limit)
 
 
 def vector(name: str) -> Any:

@@ -9,6 +9,8 @@ from pathlib import Path
 
 import pytest
 
+import ecert
+
 ROOT = Path(__file__).resolve().parent.parent
 PAGE = ROOT / "docs" / "explanation" / "architecture.md"
 PACKAGE = ROOT / "ecert"
@@ -19,6 +21,7 @@ ONLY_IN = {  # each third-party library has one home in the core
     "cbor2": {"formats"},
     "fontTools": {"fonts"},
     "httpx": {"client", "demo"},
+    "jinja2": {"pictures"},
     "jwt": {"formats"},
     "PIL": {"formats"},
     "pikepdf": {"pdf"},
@@ -38,6 +41,8 @@ ONLY_IN = {  # each third-party library has one home in the core
     "fastapi": set[str](),
     "starlette": set[str](),
 }
+SERVICE = sorted((ROOT / "api" / "ecert_api").rglob("*.py"))
+SERVICE_SEES = {"registry", "errors", "model", "verification", "config", "pictures"}
 LAZY = {("demo", "ecert_api"), ("cli", "ecert_api"), ("cli", "ecert.demo")}
 
 
@@ -93,6 +98,66 @@ def test_signatures_and_keys_of_cryptography_live_in_keys() -> None:
     assert homes <= {"keys", "formats", "registry"}, (
         "formats: a note's Ed25519 keys by bytes; registry: PEM chains"
     )
+
+
+@pytest.mark.parametrize("path", SERVICE, ids=lambda path: str(path.relative_to(ROOT)))
+def test_the_service_sees_the_registry_and_no_room_behind_it(path: Path) -> None:
+    rooms = {name.split(".")[1] for name in imports(path) if name.startswith("ecert.")}
+    assert rooms <= SERVICE_SEES | set(ecert.__all__) | {"__version__"}
+
+
+def reads(path: Path, attribute: str) -> bool:
+    """Tell whether a module reads an attribute of that name."""
+    return any(
+        isinstance(node, ast.Attribute)
+        and node.attr == attribute
+        and isinstance(node.ctx, ast.Load)
+        for node in ast.walk(ast.parse(path.read_text("utf-8")))
+    )
+
+
+def test_only_access_looks_at_an_actors_scopes() -> None:
+    """What a client's row allows is ``allowed``; only columns and bodies are called scopes too."""
+    readers = {str(path.relative_to(ROOT)) for path in [*FILES, *SERVICE] if reads(path, "scopes")}
+    columns_and_bodies = {"ecert/store/clients.py", "api/ecert_api/routes/administration.py"}
+    assert readers - columns_and_bodies == {"ecert/ledger/access.py"}
+
+
+def calls(path: Path, name: str) -> Iterator[ast.Call]:
+    """List the calls of a function in a module, under its name or as a module's member."""
+    for node in ast.walk(ast.parse(path.read_text("utf-8"))):
+        if isinstance(node, ast.Call) and name in (
+            getattr(node.func, "id", None),
+            getattr(node.func, "attr", None),
+        ):
+            yield node
+
+
+def test_only_the_trail_writes_audit_rows() -> None:
+    writers = {
+        (str(path.relative_to(PACKAGE)), ast.unparse(call.args[1]))
+        for path in FILES
+        for call in calls(path, "add_leaves")
+    }
+    log = {("ledger/log.py", "tree"), ("ledger/log.py", "LOG")}
+    assert writers == {*log, ("ledger/trail.py", "TRAIL")}
+    inserting = {
+        str(path.relative_to(PACKAGE))
+        for path in FILES
+        for call in calls(path, "insert")
+        if "audit" in ast.unparse(call)
+    }
+    assert inserting == set(), "store/trees inserts for either tree"
+
+
+def test_only_the_trail_counts_quotas() -> None:
+    counting = {
+        str(path.relative_to(PACKAGE))
+        for path in FILES
+        for call in calls(path, "use")
+        if ast.unparse(call.func) == "quotas.use"
+    }
+    assert counting == {"ledger/trail.py"}
 
 
 def test_there_are_no_import_cycles() -> None:

@@ -16,18 +16,17 @@ from starlette.routing import Route
 
 from ecert.config import VERIFY_PER_MINUTE
 from ecert.errors import EcertError, ForkGuard
-from ecert.ids import ROOT
-from ecert.registry import Registry
-from ecert.reuse.matter import MAX_MATTER_BYTES
+from ecert.registry import MAX_MATTER_BYTES, ROOT, Registry
 from ecert_api import pages, problems, webhooks
-from ecert_api.deps import Service
-from ecert_api.documents import describe
+from ecert_api.context import Service
+from ecert_api.openapi import describe
 from ecert_api.routes import (
     administration,
     certificates,
     changes,
     grants,
     health,
+    holders,
     log,
     matters,
     oauth,
@@ -70,7 +69,7 @@ _ROUTERS = (
     certificates.router,
     matters.plain,
     matters.router,
-    grants.me,
+    holders.router,
     grants.router,
     changes.router,
     administration.router,
@@ -113,7 +112,7 @@ def create_app(
     app.router.routes.insert(
         0, Route("/v1/certificates/{identifier:certificate}", certificates.fetch)
     )
-    app.openapi = lambda: describe(app)  # type: ignore[method-assign]  # FastAPI's documented way
+    app.openapi = lambda: describe(app, registry.base)  # type: ignore[method-assign]  # FastAPI's documented way
     app.add_middleware(HeadAsGet)
     larger = {"/verify": public.MAX_VERIFY_BYTES, "/v1/matters": MAX_MATTER_BYTES}
     app.add_middleware(BoundedBodies, larger=larger)
@@ -137,8 +136,7 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
     await asyncio.gather(*background, return_exceptions=True)
     with contextlib.suppress(Exception):  # what is committed is published at the next start
         await service.publish()
-    service.writer.shutdown()
-    service.checkers.shutdown()
+    service.shutdown()
     if app.state.closes_registry:
         service.registry.close()
 

@@ -129,18 +129,8 @@ def unauthorised(detail: str, code: str = "unauthorised") -> HTTPException:
     return Unauthorised(detail, code)
 
 
-class ScopeMissing(errors.Forbidden):
-    """The token lacks a scope: refused before the registry was asked, so it is noted here."""
-
-    def __init__(self, message: str, caller: object) -> None:
-        super().__init__(message)
-        self.caller = caller
-
-
-async def _on_error(request: Request, error: Exception) -> Response:
+async def _on_error(_request: Request, error: Exception) -> Response:
     assert isinstance(error, EcertError)  # noqa: S101 - registered for this class only
-    if isinstance(error, ScopeMissing):
-        await request.app.state.service.note_refusal(error.caller, request, error.code)
     return of_error(error)
 
 

@@ -9,7 +9,9 @@ from fastapi import Request, Response
 from fastapi.routing import APIRoute
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from ecert._encoding import parse_json
+from ecert import parse_json
+from ecert_api.auth import admit
+from ecert_api.openapi import SCOPE
 from ecert_api.problems import problem
 
 Handler = Callable[[Request], Coroutine[Any, Any, Response]]
@@ -26,13 +28,16 @@ class _StrictRequest(Request):
 
 
 class StrictRoute(APIRoute):
-    """A route whose body goes through the strict reader."""
+    """A route that asks for its scope before it reads a body, and reads that strictly."""
 
     def get_route_handler(self) -> Handler:
         """Wrap the framework's handler."""
         handler = super().get_route_handler()
+        scope = (self.openapi_extra or {}).get(SCOPE)
 
         async def handle(request: Request) -> Response:
+            if scope is not None:
+                await admit(request, scope)
             return await handler(_StrictRequest(request.scope, request.receive))
 
         return handle

@@ -14,8 +14,7 @@ from typing import Any
 import httpx
 
 from ecert.errors import EcertError
-from ecert.registry import Registry
-from ecert.store import WebhookRow
+from ecert.registry import Registry, WebhookRow
 
 POLL_SECONDS = 1.0
 TIMEOUT_SECONDS = 10.0
@@ -44,19 +43,19 @@ async def deliver_for_ever(registry: Registry) -> None:
 async def deliver_due(registry: Registry, http: httpx.AsyncClient) -> None:
     """Make one attempt at each webhook that is due."""
     now = int(registry.clock().timestamp())
-    due = await asyncio.to_thread(registry.client_desk.webhooks, now)
+    due = await asyncio.to_thread(registry.webhooks.all, now)
     await asyncio.gather(*(_deliver(registry, http, row, now) for row in due))
 
 
 async def _deliver(registry: Registry, http: httpx.AsyncClient, row: WebhookRow, now: int) -> None:
     items, cursor = await asyncio.to_thread(
-        lambda: registry.reuse.changes_since(row.client, after=row.cursor, limit=MAX_ITEMS)
+        lambda: registry.changes.waiting(row.client, after=row.cursor, limit=MAX_ITEMS)
     )
     if not items:
         if cursor - row.cursor >= FAR_BEHIND:  # so that the next look is short
-            await asyncio.to_thread(registry.client_desk.settle, replace(row, cursor=cursor))
+            await asyncio.to_thread(registry.webhooks.settle, replace(row, cursor=cursor))
         return
-    if not await asyncio.to_thread(registry.client_desk.lease, row, now + LEASE_SECONDS):
+    if not await asyncio.to_thread(registry.webhooks.lease, row, now + LEASE_SECONDS):
         return
     result = await _attempt(registry, http, row, items)
     if result.startswith("2"):
@@ -64,14 +63,14 @@ async def _deliver(registry: Registry, http: httpx.AsyncClient, row: WebhookRow,
     else:
         wait = min(FIRST_RETRY_SECONDS * 2 ** min(row.failures, 20), LAST_RETRY_SECONDS)
         settled = replace(row, failures=row.failures + 1, next_at=now + wait, last_result=result)
-    await asyncio.to_thread(registry.client_desk.settle, settled)
+    await asyncio.to_thread(registry.webhooks.settle, settled)
 
 
 async def _attempt(
     registry: Registry, http: httpx.AsyncClient, row: WebhookRow, items: list[dict[str, Any]]
 ) -> str:
     """Tell a client once; give the status it answered, or what went wrong, in a word."""
-    token = await asyncio.to_thread(registry.reuse.signed_changes, row.client, items)
+    token = await asyncio.to_thread(registry.changes.sign, row.client, items)
     try:
         headers = {"Content-Type": MEDIA_TYPE}
         async with (

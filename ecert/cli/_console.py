@@ -104,7 +104,7 @@ def opened(*, publishes: bool = False) -> Iterator[Registry]:
 def _publish(registry: Registry) -> None:
     """Publish what a verb did; it is done and stays so, even if the log does not sign now."""
     try:
-        registry.publish()
+        registry.log.publish()
     except EcertError as error:
         words.print(f"[yellow]done, but the log did not sign[/] ({error.code}): ", end="")
         words.print(error.message, markup=False)

@@ -48,7 +48,7 @@ def issue(
     """
     content = parse_json(read_input(draft))
     with opened(publishes=True) as registry:
-        issued = registry.issue(slug, content, by=actor(operator), agency=agency)
+        issued = registry.certificates.issue(slug, content, by=actor(operator), agency=agency)
     show(issued.to_json(), as_json, describe(issued.to_json(), brief=True))
 
 
@@ -96,7 +96,9 @@ def show_certificate(
     Example: `ecert show ID --json`
     """
     with opened() as registry:
-        record = registry.show(identifier, by=actor(operator, purpose, matter)).to_json()
+        record = registry.certificates.get(
+            identifier, by=actor(operator, purpose, matter)
+        ).to_json()
         kind = registry.catalogue.get(record["type"]["slug"], record["type"]["version"])
     labels = kind.definition.get("labels") if kind else None
     show(record, as_json, describe(record, labels=labels))
@@ -130,7 +132,9 @@ def find(
     code = read_input("-").decode("utf-8", "replace").strip() if holder == "-" else holder
     query = Query(code, project, slug, number, status)
     with opened() as registry:
-        page = registry.find(query, by=actor(operator, purpose, matter), after=after, limit=limit)
+        page = registry.certificates.find(
+            query, by=actor(operator, purpose, matter), after=after, limit=limit
+        )
     items = [record.to_json() for record in page.records]
     cursor = None if page.after is None else str(page.after)
     show({"items": items, "next": cursor}, as_json, _list(items, page.after))
@@ -158,7 +162,7 @@ def history(
     Example: `ecert history ID`
     """
     with opened() as registry:
-        events = registry.history(identifier, by=actor(operator, purpose, matter))
+        events = registry.certificates.history(identifier, by=actor(operator, purpose, matter))
     items = [event.to_json() for event in events]
     lines = [
         f"{rfc3339(one.at)}  {one.operation}  → {one.status}  {one.reason} ({one.basis}) {one.operator}"
@@ -187,9 +191,9 @@ def credential_of(
     by = actor(operator, purpose, matter)
     with opened() as registry:
         if disclose:
-            text = registry.present(identifier, disclose, by=by)
+            text = registry.certificates.present(identifier, disclose, by=by)
         else:
-            text = registry.show(identifier, by=by, action="credential").credential
+            text = registry.certificates.get(identifier, by=by, action="credential").credential
     deliver(text.encode(), output, as_json, "credential")
 
 
@@ -207,7 +211,7 @@ def receipt(
     Example: `ecert receipt ID -o permit.tlog-proof`
     """
     with opened() as registry:
-        found = registry.receipt(identifier, by=actor(operator, purpose, matter))
+        found = registry.certificates.receipt(identifier, by=actor(operator, purpose, matter))
     deliver(str(found).encode(), output, as_json, "receipt")
 
 
@@ -225,7 +229,7 @@ def evidence(
     Example: `ecert evidence ID -o evidence.zip`
     """
     with opened() as registry:
-        data = registry.evidence(identifier, by=actor(operator, purpose, matter))
+        data = registry.evidence.pack(identifier, by=actor(operator, purpose, matter))
     deliver(data, output, as_json, "evidence")
 
 
@@ -243,7 +247,9 @@ def qr(
     Example: `ecert qr ID -o permit.png`
     """
     with opened() as registry:
-        seal = registry.show(identifier, by=actor(operator, purpose, matter), action="qr").seal
+        seal = registry.certificates.get(
+            identifier, by=actor(operator, purpose, matter), action="qr"
+        ).seal
     if output is None:
         if as_json:
             print_json({"seal": seal})

@@ -42,7 +42,7 @@ def client_add(
     """
     key = _key(jwk)
     with opened() as registry:
-        client = registry.add_client(
+        client = registry.clients.add(
             name,
             agency=agency,
             scopes=scope,
@@ -68,7 +68,7 @@ def client_list(as_json: Json = False) -> None:
     Example: `ecert client list`
     """
     with opened() as registry:
-        rows = [one.to_json() for one in registry.clients()]
+        rows = [one.to_json() for one in registry.clients.all(by=actor())]
     lines = [f"{row['id']}  {row['state']:9}  {row['agency']}  {row['name']}" for row in rows]
     show({"items": rows, "next": None}, as_json, lines)
 
@@ -100,8 +100,8 @@ def client_change(
     if suspend is not None:
         changes["state"] = SUSPENDED if suspend else ACTIVE
     with opened() as registry:
-        row = registry.client_desk.change(client, by=actor(), **changes)
-    show(row.to_json(), as_json, [f"{row.id}  {row.state}  {' '.join(sorted(row.scopes))}"])
+        row = registry.clients.change(client, by=actor(), **changes)
+    show(row.to_json(), as_json, [f"{row.id}  {row.state}  {' '.join(sorted(row.allowed))}"])
 
 
 @client_app.command("key", context_settings=DASHED)
@@ -117,10 +117,10 @@ def client_key(
     """
     with opened() as registry:
         if add is not None:
-            registry.client_desk.add_key(client, _key(add), by=actor())
+            registry.clients.add_key(client, _key(add), by=actor())
         if retire is not None:
-            registry.client_desk.retire_key(client, retire, by=actor())
-        row = registry.client(client)
+            registry.clients.retire_key(client, retire, by=actor())
+        row = registry.clients.get(client)
         if row is None:
             raise NotFound("there is no such client")
     keys = sorted(row.keys)
@@ -140,10 +140,10 @@ def client_webhook(
     """
     with opened() as registry:
         if url is not None or remove:
-            registry.client_desk.put_webhook(client, None if remove else url, by=actor())
-        if registry.client(client) is None:
+            registry.webhooks.put(client, None if remove else url, by=actor())
+        if registry.clients.get(client) is None:
             raise NotFound("there is no such client")
-        rows = [one for one in registry.client_desk.webhooks() if one.client == client]
+        rows = [one for one in registry.webhooks.all() if one.client == client]
     shown = [one.to_json() for one in rows]
     lines = [f"{one.url}  after {one.cursor}  {one.last_result or '–'}" for one in rows]
     show({"items": shown, "next": None}, as_json, lines or ["none"])

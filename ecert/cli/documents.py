@@ -59,7 +59,7 @@ def document(
     Example: `ecert document ID -o permit.pdf`
     """
     with opened() as registry:
-        made = registry.document(identifier, by=actor(operator, purpose, matter))
+        made = registry.documents.get(identifier, by=actor(operator, purpose, matter))
     _deliver(made, output, as_json)
 
 
@@ -81,7 +81,7 @@ def copy_certificate(
     wish = CopyWish(recipient, purpose, _day(until))
     check_folder(output)  # a copy is logged before its file is written
     with opened() as registry:
-        made, _ = registry.copy(identifier, wish, by=actor(operator, purpose, matter))
+        made = registry.documents.copy(identifier, wish, by=actor(operator, purpose, matter))
     _deliver(made, output, as_json)
 
 
@@ -116,7 +116,7 @@ def copies(
     Example: `ecert copies ID --json`
     """
     with opened() as registry:
-        items = registry.copies(identifier, by=actor(operator, purpose, matter))
+        items = registry.documents.copies(identifier, by=actor(operator, purpose, matter))
     lines = [
         f"{one['until']}  {'lapsed' if one['lapsed'] else 'good  '}  {one['recipient']}  {one['purpose']}"
         for one in items
@@ -142,8 +142,8 @@ def build(
         raise typer.BadParameter("say which: --pending", param_hint="--pending")
     counts: Counter[str] = Counter()
     with opened(publishes=True) as registry, progress("documents") as tell:
-        registry.publish()
-        total = registry.count_pending_documents()
+        registry.log.publish()
+        total = registry.documents.count_pending(by=actor())
         for outcome in _build(registry, workers or os.cpu_count() or 1):
             counts.update(outcome)
             tell(counts.total(), total)
@@ -178,10 +178,10 @@ def _build(registry: Registry, workers: int) -> Iterator[Counter[str]]:
 
 def _batches(registry: Registry) -> Iterator[list[str]]:
     """List what is pending in order: what was refused is passed by, not asked for again."""
-    batch, after = registry.pending_documents(limit=BATCH)
+    batch, after = registry.documents.pending(by=actor(), limit=BATCH)
     while batch:
         yield batch
-        batch, after = registry.pending_documents(after=after, limit=BATCH)
+        batch, after = registry.documents.pending(by=actor(), after=after, limit=BATCH)
 
 
 _opened: list[Registry] = []  # a worker's own registry
@@ -203,7 +203,7 @@ def _end_with_parent() -> None:
 
 def _make(identifiers: list[str]) -> Counter[str]:
     try:
-        faults = _opened[0].build_documents(identifiers)
+        faults = _opened[0].documents.build(identifiers, by=actor())
     except EcertError as error:
         return Counter({error.code: len(identifiers)})
     return Counter("made" if fault is None else fault.code for fault in faults.values())
@@ -226,6 +226,6 @@ def agency_image(
         raise typer.BadParameter("give a picture, or --remove", param_hint="FILE.png")
     with opened() as registry:
         image = None if picture is None else picture.read_bytes()
-        registry.set_agency_image(code, image, by=actor())
+        registry.agencies.set_image(code, image, by=actor())
     shown = {"agency": code, "bytes": 0 if image is None else len(image)}
     show(shown, as_json, ["removed" if image is None else f"{picture} ({shown['bytes']} bytes)"])

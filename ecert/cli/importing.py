@@ -104,7 +104,9 @@ def _issue(
 ) -> Iterator[tuple[_Line, str | EcertError]]:
     good = [line for line in lines if line.record is not None]
     requests = [_request(slug, agency, line, by) for line in good]
-    results = dict(zip((line.number for line in good), registry.issue_many(requests), strict=True))
+    results = dict(
+        zip((line.number for line in good), registry.certificates.issue_many(requests), strict=True)
+    )
     for line in lines:
         result = results.get(line.number, line.error)
         if isinstance(result, EcertError):

@@ -43,7 +43,7 @@ def keys_list(as_json: Json = False) -> None:
     Example: `ecert keys list`
     """
     with opened() as registry:
-        rows = [_row(key) for key in registry.keys.rows()]
+        rows = [_row(key) for key in registry.keys.all()]
     lines = [
         f"{row['kid']}  {row['role']:9} {row['state']:11} {row['agency'] or ''}" for row in rows
     ]
@@ -69,11 +69,10 @@ def keys_new(
     if certificate is not None and csr is not None:
         raise HomeError("either --certificate or --csr")
     with opened() as registry:
-        found = registry.agency(agency)
         if certificate is not None:
-            kid = registry.certify_key(found, read_input(certificate), by=actor())
+            kid = registry.keys.certify(agency, read_input(certificate), by=actor())
         else:
-            made = registry.new_key(found, by=actor(), brings_certificate=csr is not None)
+            made = registry.keys.new(agency, by=actor(), brings_certificate=csr is not None)
             kid = made.row.kid
             if csr is not None:
                 csr.write_bytes(made.request or b"")
@@ -89,7 +88,7 @@ def keys_rotate(
     Example: `ecert keys rotate --agency CODE`
     """
     with opened() as registry:
-        new, old = registry.rotate_key(role, agency, by=actor())
+        new, old = registry.keys.rotate(role, agency, by=actor())
     show({"kid": new, "retired": old}, as_json, [f"{new}  (retired {old or 'none'})"])
 
 
@@ -112,10 +111,10 @@ def keys_retire(
     """
     with opened() as registry:
         if kid is None:
-            owner = registry.agency(agency).code if role is Role.AGENCY else None
-            kid = registry.keys.active(role, owner).kid
+            owner = registry.agencies.get(agency).code if role is Role.AGENCY else None
+            kid = registry.keys.ring.active(role, owner).kid
         if compromised_since is not None:
-            row = registry.compromise_key(kid, parse_rfc3339(compromised_since), by=actor())
+            row = registry.keys.compromise(kid, parse_rfc3339(compromised_since), by=actor())
         else:
-            row = registry.retire_key(kid, by=actor())
+            row = registry.keys.retire(kid, by=actor())
     show(_row(row), as_json, [f"{row.kid}  {row.state}"])

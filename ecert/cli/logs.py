@@ -21,20 +21,20 @@ def log_info(as_json: Json = False) -> None:
     Example: `ecert log info`
     """
     with opened() as registry:
-        note = registry.publish()
-        head, vkey = registry.log_head(), registry.keys.log_vkey(registry.origin)
-        trail, trail_note = registry.trail_head(), registry.newest_trail_checkpoint()
+        note = registry.log.publish()
+        head, vkey = registry.log.head(), registry.log.vkey()
+        trail, trail_note = registry.trail.head(), registry.trail.checkpoint()
     shown = {
-        "origin": registry.origin,
+        "origin": registry.log.origin,
         "size": head.size,
         "root": b64(head.root),
         "vkey": vkey,
         "checkpoint": note,
         "audit": {
-            "origin": registry.trail_origin,
+            "origin": registry.trail.origin,
             "size": trail.size,
             "root": b64(trail.root),
-            "vkey": registry.keys.log_vkey(registry.trail_origin),
+            "vkey": registry.trail.vkey(),
             "checkpoint": trail_note,
         },
     }
@@ -48,8 +48,8 @@ def log_check(as_json: Json = False) -> None:
     Example: `ecert log check`
     """
     with opened() as registry:
-        registry.publish()  # a log that would fork is not good, whatever its hashes say
-        head, trail = registry.check_log(), registry.check_trail()
+        registry.log.publish()  # a log that would fork is not good, whatever its hashes say
+        head, trail = registry.log.check(), registry.trail.check()
     shown = {
         "size": head.size,
         "root": b64(head.root),
@@ -69,9 +69,9 @@ def log_export(
     Example: `ecert log export ./log`
     """
     with opened() as registry:
-        registry.publish()
+        registry.log.publish()
         done = 0
         with progress("tiles") as tell:
-            for done, total in registry.export_log(folder):
+            for done, total in registry.log.export(folder):
                 tell(done, total)
     show({"directory": str(folder), "tiles": done}, as_json, [f"{folder}: {done} tiles"])

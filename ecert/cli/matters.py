@@ -28,10 +28,10 @@ from ecert.formats.dossier import Dossier, presentation_digest, verify_dossier
 from ecert.ids import ROOT
 from ecert.keys import Trust, parse_trust
 from ecert.model import Actor
+from ecert.pictures import graph_svg
 from ecert.registry import Registry
+from ecert.reuse.application import Application
 from ecert.reuse.checklist import Checklist, State
-from ecert.reuse.fulfilment import Application
-from ecert.reuse.graph import to_svg
 from ecert.reuse.matter import MAX_MATTERS, Matter, matter_schema
 from ecert.samples.district import DEPARTMENTS, MATTERS, agencies, chain, generate
 from ecert.verification import Verdict, Verifier
@@ -49,7 +49,7 @@ _Holder = Annotated[
     ),
 ]
 _Project = Annotated[str | None, typer.Option(help="Project code 项目代码.")]
-_Case = Annotated[str | None, typer.Option(help="The case 情形, as the matter names it.")]
+_Situation = Annotated[str | None, typer.Option(help="The situation 情形, as the matter names it.")]
 _Agency = Annotated[
     str | None, typer.Option(help="For which agency; the matter's own unless given.")
 ]
@@ -72,7 +72,7 @@ def add(
     """
     data = read_input(file)
     with opened() as registry:
-        added = registry.reuse.add_matters(data, by=Actor(system_user()))
+        added = registry.matters.add(data, by=Actor(system_user()))
     items = [{"code": one.code, "version": one.version, "added": new} for one, new in added]
     lines = [
         f"{one.code:16} v{one.version}  {'added' if new else 'there'}  {one.name['zh']}"
@@ -92,7 +92,7 @@ def list_matters(
     Example: `ecert matter list`
     """
     with opened() as registry:
-        found, cursor = registry.reuse.matters(by=Actor(system_user()), after=after, limit=limit)
+        found, cursor = registry.matters.all(by=Actor(system_user()), after=after, limit=limit)
     lines = [_brief(one) for one in found] + ([f"… more: --after {cursor}"] if cursor else [])
     items = [one.to_json() for one in found]
     show({"items": items, "next": cursor}, as_json, lines or ["none: ecert matter sample"])
@@ -109,7 +109,7 @@ def show_matter(matter: _Matter, as_json: Json = False) -> None:
     Example: `ecert matter show HD-ZJ-01`
     """
     with opened() as registry:
-        found = registry.reuse.matter(matter, by=Actor(system_user()))
+        found = registry.matters.get(matter, by=Actor(system_user()))
     show(found.to_json(), as_json, _describe(found))
 
 
@@ -117,8 +117,8 @@ def _describe(matter: Matter) -> Iterator[str]:
     yield f"{matter.name['zh']} · {matter.name['en']}  ({matter.code} v{matter.version})"
     for one in matter.materials:
         types = " | ".join(option.slug for option in one.options) or "–"
-        cases = f"  [{', '.join(sorted(one.cases))}]" if one.cases else ""
-        yield f"  {one.code:28} {one.name['zh']}  ← {types}{cases}"
+        situations = f"  [{', '.join(sorted(one.situations))}]" if one.situations else ""
+        yield f"  {one.code:28} {one.name['zh']}  ← {types}{situations}"
     if matter.issues:
         yield f"  → {', '.join(matter.issues)}"
 
@@ -164,10 +164,10 @@ def _register(departments: int, data: bytes) -> None:
     """Register the agencies that a sample names and this registry lacks."""
     named = {one["agency"] for one in orjson.loads(data)["matters"]}
     with opened() as registry:
-        there = {one.code for one in registry.agencies()}
+        there = {one.code for one in registry.agencies.all()}
         for agency in agencies(departments or DEPARTMENTS):
             if agency.code not in there and (departments or agency.code in named):
-                registry.add_agency(agency, by=Actor(system_user()))
+                registry.agencies.add(agency, by=Actor(system_user()))
 
 
 @matter_app.command("graph")
@@ -188,12 +188,12 @@ def graph(
     with opened() as registry:
         by = Actor(system_user(), purpose="registry operation")
         if matter.startswith(ROOT):
-            found = registry.graph(matter, by=by)
+            found = registry.certificates.graph(matter, by=by)
         else:
-            found = registry.reuse.graph(matter, by=by, project_code=project)
+            found = registry.matters.graph(matter, by=by, project_code=project)
     if output is not None:
         check_folder(output)
-        output.write_text(to_svg(found), "utf-8")
+        output.write_text(graph_svg(found), "utf-8")
     lines = [
         f"{'  ' * one.rank}{one.matter.code:12} {one.state:10} {one.matter.name['zh']}"
         for one in found.steps
@@ -209,7 +209,7 @@ def checklist(
     matter: _Matter,
     holder: _Holder = None,
     project: _Project = None,
-    case: _Case = None,
+    situation: _Situation = None,
     case_number: _Number = "checklist",
     grant: _Grant = None,
     agency: _Agency = None,
@@ -220,9 +220,11 @@ def checklist(
 
     Example: `echo 91440114MA00000151 | ecert matter checklist HD-ZJ-01 --holder - --project CODE`
     """
-    application = Application(matter, case_number, _code(holder), project, case, grant)
+    application = Application(matter, case_number, _code(holder), project, situation, grant)
     with opened() as registry:
-        found = registry.checklist(application, by=_acting(registry, matter, agency, operator))
+        found = registry.dossiers.checklist(
+            application, by=_acting(registry, matter, agency, operator)
+        )
     show(found.to_json(), as_json, _lines(found))
 
 
@@ -233,7 +235,7 @@ def _code(holder: str | None) -> str | None:
 def _acting(registry: Registry, matter: str, agency: str | None, operator: str | None) -> Actor:
     """Say for which agency somebody acts: the matter's own, unless another is named."""
     named = operator or system_user()
-    code = agency or registry.reuse.matter(matter, by=Actor(named)).agency
+    code = agency or registry.matters.get(matter, by=Actor(named)).agency
     return Actor(named, code)
 
 
@@ -261,7 +263,7 @@ def fulfil(
     case_number: _Number,
     holder: _Holder = None,
     project: _Project = None,
-    case: _Case = None,
+    situation: _Situation = None,
     grant: _Grant = None,
     agency: _Agency = None,
     client: Annotated[
@@ -275,12 +277,12 @@ def fulfil(
 
     Example: `ecert matter fulfil HD-ZJ-01 --case-number 2026-17 --holder - --project CODE -o dossier.json`
     """
-    application = Application(matter, case_number, _code(holder), project, case, grant)
+    application = Application(matter, case_number, _code(holder), project, situation, grant)
     if output is not None:
         check_folder(output)
     with opened(publishes=True) as registry:
         by = replace(_acting(registry, matter, agency, operator), client=client)
-        dossier = registry.fulfil(application, by=by)
+        dossier = registry.dossiers.fulfil(application, by=by)
     if output is None:
         show(dossier, as_json, _given(dossier))
     else:

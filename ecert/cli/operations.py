@@ -31,7 +31,9 @@ DraftFile = Annotated[
 
 def _operate(operation: Operation, identifier: str, basis: Basis, as_json: bool) -> None:
     with opened(publishes=True) as registry:
-        record = registry.operate(identifier, operation, basis=basis, by=actor(basis.operator))
+        record = registry.certificates.operate(
+            identifier, operation, basis=basis, by=actor(basis.operator)
+        )
     shown = record.to_json()
     show(shown, as_json, [f"{record.id}  {record.status}"])
 
@@ -41,7 +43,7 @@ def _succeed(
 ) -> None:
     content = parse_json(read_input(draft))
     with opened(publishes=True) as registry:
-        issued = registry.succeed(
+        issued = registry.certificates.succeed(
             identifier, operation, content, basis=basis, by=actor(basis.operator)
         )
     show(issued.to_json(), as_json, describe(issued.to_json(), brief=True))

@@ -64,11 +64,11 @@ def init(
         raise typer.BadParameter(message, param_hint="--url")
     first = None if agency is None else Agency(agency[0], agency[1], division)
     registry = init_registry(chosen.home, Plan(url, first, database))
-    agencies = [one.to_json() for one in registry.agencies()]
+    agencies = [one.to_json() for one in registry.agencies.all()]
     made = {
         "home": str(chosen.home),
         "base_url": registry.base,
-        "origin": registry.origin,
+        "origin": registry.log.origin,
         "trial": registry.is_trial,
         "agencies": agencies,
     }
@@ -84,8 +84,8 @@ def init(
 def _made(registry: Registry) -> Iterator[str]:
     yield f"registry  {chosen.home}"
     yield f"address   {registry.base}" + ("  (trial)" if registry.is_trial else "")
-    yield f"log       {registry.origin}"
-    for agency in registry.agencies():
+    yield f"log       {registry.log.origin}"
+    for agency in registry.agencies.all():
         yield f"agency    {agency.code}  {agency.name}"
 
 
@@ -113,7 +113,7 @@ def agency_add(
     """
     agency = Agency(code, name, division, parent, short_name, time_zone)
     with opened() as registry:
-        request = registry.add_agency(agency, by=actor(), brings_certificate=csr is not None)
+        request = registry.agencies.add(agency, by=actor(), brings_certificate=csr is not None)
     if csr is not None and request is not None:
         csr.write_bytes(request)
         words.print(f"Then: ecert keys new --agency {code} --certificate CHAIN.pem")
@@ -127,7 +127,7 @@ def agency_list(as_json: Json = False) -> None:
     Example: `ecert agency list --json`
     """
     with opened() as registry:
-        agencies = registry.agencies()
+        agencies = registry.agencies.all()
     items = {"items": [one.to_json() for one in agencies], "next": None}
     show(items, as_json, _tree(agencies))
 
@@ -157,7 +157,7 @@ def agency_dpop(
     Example: `ecert agency dpop 11440114MA00000928 --require`
     """
     with opened() as registry:
-        registry.client_desk.require_dpop(code, requires=require, by=actor())
+        registry.agencies.require_dpop(code, requires=require, by=actor())
     words_ = "required" if require else "not required"
     show({"agency": code, "requires_dpop": require}, as_json, [f"{code}  DPoP {words_}"])
 
@@ -260,10 +260,10 @@ def _specimen(kind: CertificateType) -> bytes:
     with temporary_registry() as registry:
         registry.catalogue.add(replace(kind, state="published"))  # also a draft may be looked at
         by = actor()
-        issued = registry.issue(kind.slug, dict(kind.example), by=by)
+        issued = registry.certificates.issue(kind.slug, dict(kind.example), by=by)
         from ecert.pdf.compare import missing_on  # noqa: PLC0415 - slow to load, and only used here
 
-        made = registry.document(issued.record.id, by=by).data
+        made = registry.documents.get(issued.record.id, by=by).data
         if missing := missing_on(made, issued.record):
             raise TypeFolderError(f"face.typ: the page does not show {', '.join(missing)}")
         return made

@@ -24,11 +24,11 @@ from ecert.cli._console import (
 from ecert.errors import FileError, NotFound
 from ecert.formats.id_token import Provider
 from ecert.model import Actor, Basis
+from ecert.pictures import supervision_html
 from ecert.reuse.grant import grant_json
 from ecert.reuse.objection import ObjectionState, objection_json
 from ecert.reuse.sharing import Mode, new_rule, rule_json
-from ecert.reuse.supervision import to_csv
-from ecert.reuse.supervision_page import to_html
+from ecert.reuse.supervision import figures_csv
 
 sharing_app = typer.Typer(help="Sharing rules 共享规则: which agency may have which type.")
 provider_app = typer.Typer(help="Identity providers 身份认证平台: whose sign-ins are believed.")
@@ -73,7 +73,7 @@ def add_rule(
         valid_to=_date(valid_to),
     )
     with opened() as registry:
-        row = registry.reuse.add_rule(rule, by=actor())
+        row = registry.rules.add(rule, by=actor())
     show(rule_json(row), as_json, [row.id])
 
 
@@ -84,7 +84,7 @@ def list_rules(as_json: Json = False) -> None:
     Example: `ecert sharing list`
     """
     with opened() as registry:
-        rows = registry.reuse.rules()
+        rows = registry.rules.all(by=actor())
     lines = [
         f"{row.id}  {'ended' if row.ended_at else row.mode:13}  {row.slug:36} {row.agency}  "
         f"{row.matter or '*'}  {row.legal_basis}"
@@ -104,7 +104,7 @@ def end_rule(
     Example: `ecert sharing end 01KJP2N7E09BZ0XEMAWPHZ6DK0`
     """
     with opened() as registry:
-        registry.reuse.end_rule(rule, by=actor())
+        registry.rules.end(rule, by=actor())
     show({"id": rule, "ended": True}, as_json, [f"{rule} ended"])
 
 
@@ -142,7 +142,7 @@ def add_provider(
     halls, portals = tuple(audience), tuple(portal or ())
     provider = Provider(issuer, halls, tuple(level), keys, algorithm, claims, portals)
     with opened() as registry:
-        registry.reuse.put_provider(provider, by=actor())
+        registry.providers.put(provider, by=actor())
     show({"issuer": issuer, **provider.to_json()}, as_json, [issuer])
 
 
@@ -153,7 +153,7 @@ def list_providers(as_json: Json = False) -> None:
     Example: `ecert provider list`
     """
     with opened() as registry:
-        found = registry.reuse.providers()
+        found = registry.providers.all(by=actor())
     items = [{"issuer": one.issuer, **one.to_json()} for one in found]
     lines = [f"{one.issuer}  {', '.join(one.audiences)}" for one in found]
     show({"items": items, "next": None}, as_json, lines or ["none"])
@@ -169,7 +169,7 @@ def end_provider(
     Example: `ecert provider end https://id.example.gov.cn`
     """
     with opened() as registry:
-        registry.reuse.end_provider(issuer, by=actor())
+        registry.providers.end(issuer, by=actor())
     show({"issuer": issuer, "ended": True}, as_json, [f"{issuer} ended"])
 
 
@@ -185,7 +185,7 @@ def list_grants(
     """
     with opened() as registry:
         by = actor()
-        rows = registry.reuse.grants(by=_for(by, agency), after=after)
+        rows = registry.grants.all(by=_for(by, agency), after=after)
         items = [grant_json(row, registry.clock()) for row in rows]
     lines = [
         f"{one['id']}  {'in force' if one['in_force'] else 'ended':8}  {one['agency']}  {one['matter']}"
@@ -209,7 +209,7 @@ def revoke_grant(
     Example: `ecert grant revoke 01KJP2N7E09BZ0XEMAWPHZ6DK0`
     """
     with opened() as registry:
-        row = registry.reuse.revoke_grant(grant, by=actor(operator))
+        row = registry.grants.revoke(grant, by=actor(operator))
         shown = grant_json(row, registry.clock())
     show(shown, as_json, [f"{row.id}  ended"])
 
@@ -232,9 +232,9 @@ def changes(
     Example: `ecert changes --client CLIENT --after 1200`
     """
     with opened() as registry:
-        if registry.client(client) is None:
+        if registry.clients.get(client) is None:
             raise NotFound("there is no such client")
-        found = registry.reuse.changes(client, after=after)
+        found, _ = registry.changes.since(by=actor(), client=client, after=after, limit=1000)
     lines = [
         f"{one['index']}  {one['at']}  {one['operation']} → {one['status']}  {one['certificate']}"
         for one in found
@@ -254,7 +254,7 @@ def list_objections(
     Example: `ecert objection list --state open`
     """
     with opened() as registry:
-        rows = registry.reuse.objections(by=_for(actor(), agency), state=state)
+        rows = registry.objections.all(by=_for(actor(), agency), state=state)
     items = [objection_json(row) for row in rows]
     lines = [f"{one['id']}  {one['state']:9}  {one['field']}: {one['words']}" for one in items]
     show({"items": items, "next": None}, as_json, lines or ["none"])
@@ -282,7 +282,7 @@ def answer_objection(
     draft = None if correct is None else parse_json(read_input(correct))
     by = actor(operator)
     with opened(publishes=True) as registry:
-        row = registry.answer_objection(
+        row = registry.objections.answer(
             objection,
             by=by,
             answer=answer,
@@ -311,10 +311,10 @@ def supervision(
     Example: `ecert supervision --since 2026-01-01 -o supervision.html`
     """
     with opened() as registry:
-        figures = registry.reuse.supervise(_date(since), _date(until))
+        figures = registry.supervision.figures(_date(since), _date(until), by=actor())
     if output is not None:
         check_folder(output)
-        text = to_csv(figures) if output.suffix == ".csv" else to_html(figures)
+        text = figures_csv(figures) if output.suffix == ".csv" else supervision_html(figures)
         output.write_text(text, "utf-8")
     show(figures, as_json, _figures(figures))
 

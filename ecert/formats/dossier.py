@@ -71,7 +71,7 @@ class Dossier:
     matter: str
     matter_version: int
     case_number: str
-    case: str | None
+    situation: str | None
     holder: str | None
     project_code: str | None
     states: Mapping[str, str]
@@ -87,7 +87,7 @@ class Dossier:
             "client": self.client,
             "operator": self.operator,
             "matter": {"code": self.matter, "version": self.matter_version},
-            "case": self.case,
+            "situation": self.situation,
             "case_number": self.case_number,
             "holder": self.holder,
             "project_code": self.project_code,
@@ -104,6 +104,29 @@ def holder_commitment(salt: bytes, code: str) -> str:
 def presentation_digest(presentation: str) -> str:
     """Name a presentation as it was handed over: base64url SHA-256 of its ASCII."""
     return b64url(sha256(presentation.encode("utf-8", "replace")))  # what is not ASCII fits nothing
+
+
+def asked_digest(
+    *, holder_hmac: bytes | None, project_code: str | None, situation: str | None, fields: Any
+) -> bytes:
+    """Name by a digest for whom and what was asked; grant and days may be others next time."""
+    asked = {
+        "holder": None if holder_hmac is None else holder_hmac.hex(),
+        "project": project_code,
+        "situation": situation,
+        "fields": None if fields is None else {k: sorted(v) for k, v in fields.items()},
+    }
+    return sha256(canonical_plain(asked))
+
+
+def outcome_digest(given: Sequence[Given], states: Mapping[str, str], version: int) -> bytes:
+    """Name by a digest what was given, of which version of the matter, and how all materials stood."""
+    outcome = {
+        "given": [one.to_json() for one in given],
+        "states": dict(states),
+        "version": version,
+    }
+    return sha256(canonical_plain(outcome))
 
 
 def sign_dossier(dossier: Dossier, key: SigningKey, *, base: str) -> str:
@@ -203,7 +226,7 @@ def _to_dossier(claims: Mapping[str, Any]) -> Dossier:
         matter=text_claim(claims["matter"], "code"),
         matter_version=int(claims["matter"]["version"]),
         case_number=text_claim(claims, "case_number"),
-        case=_optional(claims, "case"),
+        situation=_optional(claims, "situation"),
         holder=_optional(claims, "holder"),
         project_code=_optional(claims, "project_code"),
         states=dict(claims["materials"]),

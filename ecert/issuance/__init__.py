@@ -20,7 +20,6 @@ from ecert.issuance.checks import (
 from ecert.issuance.making import make
 from ecert.issuance.numbers import mint_numbers
 from ecert.issuance.order import (
-    Desk,
     Idempotency,
     Issued,
     Order,
@@ -31,9 +30,10 @@ from ecert.issuance.order import (
     made,
 )
 from ecert.issuance.writing import write
+from ecert.ledger.acting import Desk
 from ecert.store import Transaction
 
-__all__ = ["Desk", "Idempotency", "Issued", "Order", "Succession", "issue", "issue_many"]
+__all__ = ["Idempotency", "Issued", "Order", "Succession", "issue", "issue_many"]
 
 # Every lock is taken in this order, everywhere; audit head and log head follow in ``write``.
 _STEPS = (replay, check_log, check_order, check_foundations, mint_numbers, take_over, take_places)

@@ -17,15 +17,14 @@ from ecert.errors import (
     TypeNotIssuable,
 )
 from ecert.formats.status_list import shuffle
-from ecert.ids import parse_identifier
 from ecert.issuance.order import (
-    Desk,
     Order,
     Work,
     each,
 )
+from ecert.ledger.access import may_rest_on, no_certificate
+from ecert.ledger.acting import Desk
 from ecert.model import (
-    Actor,
     Status,
     check_transition,
     civil_date,
@@ -66,7 +65,7 @@ def replay(tx: Transaction, _desk: Desk, works: list[Work], now: datetime) -> No
 
 def check_log(tx: Transaction, desk: Desk, works: list[Work], _now: datetime) -> None:
     """Issue nothing while the log would fork: its numbers and places may be given out already."""
-    each(lambda _work: desk.check_log(tx), works)
+    each(lambda _work: desk.log.check(tx), works)
 
 
 def check_order(tx: Transaction, desk: Desk, works: list[Work], now: datetime) -> None:
@@ -78,7 +77,7 @@ def check_order(tx: Transaction, desk: Desk, works: list[Work], now: datetime) -
         kind = work.order.kind
         if kind.state != "published":
             raise TypeNotIssuable(f"{kind.slug} v{kind.version} is {kind.state}, not published")
-        if not kind.is_confirmed and not desk.allow_provisional:
+        if not kind.is_confirmed and not desk.charter.allow_provisional:
             raise TypeNotIssuable(
                 f"the type code of {kind.slug} is provisional; set allow_provisional, or put the "
                 "confirmed code into the type's folder"
@@ -130,7 +129,7 @@ def check_foundations(tx: Transaction, _desk: Desk, works: list[Work], now: date
     def check(work: Work) -> None:
         for place, foundation in enumerate(work.order.draft.rests_on):
             found = locked.get(foundation)
-            if found is None or not _may_see(work.order.by, found[0], foundation):
+            if found is None or not may_rest_on(work.order.by, found[0], foundation):
                 raise _refused_foundation(
                     place, "unknown", "没有这个证照", "there is no such certificate"
                 )
@@ -144,13 +143,6 @@ def check_foundations(tx: Transaction, _desk: Desk, works: list[Work], now: date
                 raise _refused_foundation(place, "not_in_force", zh, en)
 
     each(check, works)
-
-
-def _may_see(by: Actor, slug: str, identifier: str) -> bool:
-    """Tell whether the actor may know of a certificate: what may not be seen reads as unknown."""
-    if by.scopes is None or by.may(f"certificates:read:{slug}"):
-        return True
-    return by.agency is not None and parse_identifier(identifier).issuer_code == by.agency
 
 
 def _refused_foundation(place: int, rule: str, zh: str, en: str) -> NotInForce:
@@ -167,7 +159,7 @@ def take_over(tx: Transaction, _desk: Desk, works: list[Work], now: datetime) ->
             return
         previous = certificates.lock(tx, succession.previous)
         if previous is None or previous.issuer != work.order.agency.code:
-            raise NotFound("there is no such certificate")
+            raise no_certificate()
         status = effective_status(previous.status, previous.exp, now.timestamp())
         check_transition(succession.operation, status, previous.superseded_by)
         if draft.number not in {None, previous.body["number"]}:
@@ -184,4 +176,4 @@ def take_over(tx: Transaction, _desk: Desk, works: list[Work], now: datetime) ->
 def take_places(tx: Transaction, desk: Desk, works: list[Work], _now: datetime) -> None:
     """Give every new certificate a place in a status list that cannot be guessed."""
     for work, (number, place) in zip(works, status_lists.take_places(tx, len(works)), strict=True):
-        work.place = number, shuffle(place, desk.status_key, number)
+        work.place = number, shuffle(place, desk.secrets.status, number)

@@ -10,9 +10,9 @@ from ecert.formats.receipt import SALT_BYTES
 from ecert.formats.seal import seal_claims, sign_seal
 from ecert.ids import Identifier, make_serial, parse_identifier
 from ecert.issuance.order import (
-    Desk,
     Work,
 )
+from ecert.ledger.acting import Desk
 from ecert.model import (
     Certificate,
     Record,
@@ -25,9 +25,9 @@ from ecert.model import (
 
 def make(desk: Desk, work: Work, now: datetime) -> None:
     """Assemble, lint and sign one certificate's credential and seal."""
-    order, key = work.order, desk.agency_key(work.order.agency.code)
+    order, key = work.order, desk.keys.agency_key(work.order.agency.code)
     certificate = _certificate(desk, work, now)
-    status = credential.StatusRef(desk.status_uri(work.place[0]), work.place[1])
+    status = credential.StatusRef(desk.charter.status_address(work.place[0]), work.place[1])
     zone = order.agency.time_zone
     prepared = credential.prepare(
         certificate,
@@ -71,7 +71,7 @@ def make(desk: Desk, work: Work, now: datetime) -> None:
 
 def _certificate(desk: Desk, work: Work, now: datetime) -> Certificate:
     order, draft, kind = work.order, work.order.draft, work.order.kind
-    code = kind.code(desk.defining_body)
+    code = kind.code(desk.charter.defining_body)
     if work.previous is not None:
         identifier = parse_identifier(work.previous.id).bump()
     elif order.identifier is not None:

@@ -11,10 +11,10 @@ from ecert.errors import (
     NumberTaken,
 )
 from ecert.issuance.order import (
-    Desk,
     Work,
     each,
 )
+from ecert.ledger.acting import Desk
 from ecert.store import Transaction, certificates, counters
 
 _ROUNDS_OF_NUMBERS = 100

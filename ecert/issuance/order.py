@@ -7,13 +7,11 @@ from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Any
 
-from ecert._encoding import Clock, Randomness
 from ecert.catalogue import CertificateType
 from ecert.errors import (
     EcertError,
 )
 from ecert.ids import Identifier
-from ecert.keys import SigningKey
 from ecert.model import (
     Actor,
     Agency,
@@ -23,7 +21,6 @@ from ecert.model import (
     Record,
     civil_date,
 )
-from ecert.store import Reading, Store
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,31 +74,6 @@ class Issued:
         }
 
 
-@dataclass(frozen=True)
-class Desk:
-    """What issuing needs besides the draft 签发台: the registry's address, keys, clock, randomness.
-
-    ``agency_key`` gives an agency's signing key, ``holder_hmac`` hides a holder's code,
-    ``status_key`` makes status indexes unpredictable, and ``check_log`` refuses to let a log grow
-    beside what was published (ForkGuard).
-    """
-
-    store: Store
-    base: str
-    defining_body: str
-    allow_provisional: bool
-    agency_key: Callable[[str], SigningKey]
-    holder_hmac: Callable[[str], bytes]
-    status_key: bytes
-    check_log: Callable[[Reading], None]
-    clock: Clock
-    randomness: Randomness
-
-    def status_uri(self, number: int) -> str:
-        """Give the address of a status list."""
-        return f"{self.base}/status/{number}"
-
-
 @dataclass
 class Work:
     """One order on its way through the transaction."""
@@ -114,7 +86,6 @@ class Work:
     place: tuple[int, int] = (0, 0)
     salt: bytes = b""
     record: Record | None = None
-    statement: tuple[str, bytes] | None = None  # token, salt
     error: EcertError | None = None
     is_replay: bool = False
 

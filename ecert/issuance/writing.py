@@ -4,18 +4,19 @@ from __future__ import annotations
 
 from dataclasses import replace
 from datetime import datetime
-from typing import Any
 
-from ecert import audit, log
 from ecert._encoding import b64url, rfc3339
-from ecert.formats.receipt import SALT_BYTES, commitment, log_entry
-from ecert.formats.statement import EVENTS, Statement, sign_statement
+from ecert.formats.receipt import commitment, log_entry
+from ecert.formats.statement import EVENTS, Statement
 from ecert.issuance.checks import IDEMPOTENCY_SECONDS
 from ecert.issuance.order import (
-    Desk,
     Work,
     made,
 )
+from ecert.issuance.signing import SignedStatement, sign
+from ecert.ledger.acting import Desk
+from ecert.ledger.log import append_entries
+from ecert.ledger.trail import AuditEntry
 from ecert.model import (
     Operation,
     Status,
@@ -26,31 +27,25 @@ from ecert.store import NewCertificate, Transaction, certificates, idempotency, 
 def write(tx: Transaction, desk: Desk, works: list[Work], fresh: list[Work], now: datetime) -> None:
     """Write everything; the audit head is locked before the log head, and that is the last lock."""
     seconds = int(now.timestamp())
-    taking_over = [work for work in fresh if work.previous is not None]
-    for work in taking_over:
-        _supersede(tx, desk, work, seconds)
+    taking_over = [_supersede(tx, desk, work, seconds) for work in fresh if work.previous]
     _keep_keys(tx, fresh, seconds)
-    rows = [_audit_entry(work) for work in works]
-    trail_index = audit.record(tx, rows, now=now, randomness=desk.randomness)
+    trail_index = desk.trail.append(tx, [_audit_entry(work) for work in works], now)
     if not fresh:
         return
     time = rfc3339(now)
     entries = [_entry(work, time) for work in fresh]
-    entries += [_supersede_entry(work, time) for work in taking_over]
-    first = log.append_entries(tx, entries)
+    first = append_entries(tx, [*entries, *(signed.entry() for signed in taking_over)])
     for place, work in enumerate(fresh):
         work.record = replace(made(work), log_index=first + place)
     certificates.add(tx, [_row(desk, work) for work in fresh])
-    for place, work in enumerate(taking_over):
-        row = _statement_row(work, first + len(fresh) + place, seconds)
-        statements.add(tx, {**row, "trail_index": trail_index})
+    for place, signed in enumerate(taking_over, start=first + len(fresh)):
+        statements.add(tx, signed.columns(place, trail_index))
 
 
-def _supersede(tx: Transaction, desk: Desk, work: Work, seconds: int) -> None:
+def _supersede(tx: Transaction, desk: Desk, work: Work, seconds: int) -> SignedStatement:
     """End the previous version in the same transaction, by a signed statement."""
     succession, previous = work.order.succession, work.previous
     assert succession is not None and previous is not None  # noqa: S101, PT018 - the caller looked
-    key = desk.agency_key(work.order.agency.code)
     statement = Statement(
         subject=previous.id,
         operation=succession.operation,
@@ -60,12 +55,11 @@ def _supersede(tx: Transaction, desk: Desk, work: Work, seconds: int) -> None:
         credential_digest=b64url(previous.digest),
         successor=made(work).id,
     )
-    issuer = f"{desk.base}/agencies/{previous.issuer}"
-    token = sign_statement(statement, key.signer, issuer=issuer, chain=key.chain)
-    work.statement = token, desk.randomness(SALT_BYTES)
+    signed = sign(desk, previous, statement)
     certificates.put_status(
         tx, previous.id, Status.SUPERSEDED, seconds, superseded_by=made(work).id
     )
+    return signed
 
 
 def _entry(work: Work, time: str) -> bytes:
@@ -77,19 +71,6 @@ def _entry(work: Work, time: str) -> bytes:
         issuer=record.issuer,
         kind=record.slug,
         commitment=commitment(work.salt, jwt),
-    )
-
-
-def _supersede_entry(work: Work, time: str) -> bytes:
-    assert work.statement is not None and work.previous is not None  # noqa: S101, PT018 - signed before
-    token, salt = work.statement
-    return log_entry(
-        event=EVENTS[Operation.CHANGE],
-        time=time,
-        issuer=work.previous.issuer,
-        kind=work.previous.slug,
-        commitment=commitment(salt, token.encode("ascii")),
-        ref=work.previous.log_index,
     )
 
 
@@ -118,26 +99,8 @@ def _row(desk: Desk, work: Work) -> NewCertificate:
         "credential": record.credential,
         "seal": record.seal,
     }
-    hmacs = [desk.holder_hmac(holder.code) for holder in draft.holders]
+    hmacs = [desk.secrets.hide(holder.code) for holder in draft.holders]
     return NewCertificate(columns, hmacs, draft.rests_on)
-
-
-def _statement_row(work: Work, log_index: int, seconds: int) -> dict[str, Any]:
-    succession, previous = work.order.succession, work.previous
-    assert succession is not None and previous is not None and work.statement is not None  # noqa: S101, PT018 - signed before
-    return {
-        "log_index": log_index,
-        "certificate": previous.id,
-        "operation": succession.operation.value,
-        "status": Status.SUPERSEDED.value,
-        "at": seconds,
-        "reason": succession.basis.reason,
-        "basis": succession.basis.basis,
-        "operator": succession.basis.operator,
-        "successor": made(work).id,
-        "salt": work.statement[1],
-        "token": work.statement[0],
-    }
 
 
 def _keep_keys(tx: Transaction, fresh: list[Work], seconds: int) -> None:
@@ -156,12 +119,12 @@ def _keep_keys(tx: Transaction, fresh: list[Work], seconds: int) -> None:
     idempotency.keep(tx, rows, seconds - IDEMPOTENCY_SECONDS)
 
 
-def _audit_entry(work: Work) -> audit.AuditEntry:
+def _audit_entry(work: Work) -> AuditEntry:
     succession = work.order.succession
     operation = Operation.ISSUE if succession is None else succession.operation
-    outcome = audit.DONE if work.error is None else work.error.code
     identifier = None if work.record is None else work.record.id
     details = {"type": work.order.kind.slug, "agency": work.order.agency.code}
     if work.is_replay:
         details["replay"] = "true"
-    return audit.AuditEntry(operation.value, work.order.by, outcome, identifier, details)
+    entry = AuditEntry(operation.value, work.order.by, certificate=identifier, details=details)
+    return entry if work.error is None else entry.refused(work.error)

@@ -6,6 +6,14 @@ import io
 import zipfile
 from collections.abc import Iterable, Mapping
 
+from ecert.ledger.access import READ
+from ecert.ledger.acting import Desk, Verbs, needs
+from ecert.ledger.trail import Trail
+from ecert.model import Actor
+from ecert.registry.certificates import Certificates
+from ecert.registry.log import PublishedLog
+from ecert.registry.status import StatusLists
+from ecert.store import statements
 from ecert.verification import CREDENTIAL_FILE, DETAILS_FILE, LIST_FILE, RECEIPT_FILE, STATEMENTS
 
 _EPOCH = (1980, 1, 1, 0, 0, 0)  # the same evidence gives the same file
@@ -20,6 +28,41 @@ seal.txt               签章码 / the text of the QR code
 
 核验 / verify: ecert verify evidence.zip --trust trust.json
 """
+
+
+class Evidence(Verbs):
+    """Packs all that proves a certificate."""
+
+    def __init__(
+        self, desk: Desk, read: Certificates, log: PublishedLog, status: StatusLists
+    ) -> None:
+        super().__init__(desk)
+        self._certificates, self._log, self._status = read, log, status
+
+    @needs(READ)
+    def pack(
+        self, identifier: str, *, by: Actor, trail: Trail | None = None, publishes: bool = True
+    ) -> bytes:
+        """Give everything that proves a certificate, as a ZIP that verifies offline.
+
+        Raises: NotFound, ForkGuard; NotPublished instead of publishing when told not to.
+        """
+        record = self._certificates.get(identifier, by=by, action="evidence", trail=trail)
+        with self.desk.store.reading() as reading:
+            acts = statements.history(reading, record.id)
+        places = [record.log_index, *(act.log_index for act in acts)]
+        proofs = self._log.receipts(places, publishes=publishes)
+        number = record.status_list
+        return bundle(
+            credential=record.credential,
+            receipt=str(proofs[record.log_index]),
+            seal=record.seal,
+            lists=(
+                self._status.token(number, is_details=False),
+                self._status.token(number, is_details=True),
+            ),
+            statements=[(act.token, str(proofs[act.log_index])) for act in acts],
+        )
 
 
 def bundle(

@@ -82,10 +82,10 @@ class Item:
 
 @dataclass(frozen=True, slots=True)
 class Checklist:
-    """What a matter asks for in a case, line by line."""
+    """What a matter asks for in a situation, line by line."""
 
     matter: Matter
-    case: str | None
+    situation: str | None
     items: tuple[Item, ...]
     drawn_at: datetime
 
@@ -104,7 +104,7 @@ class Checklist:
                 "name": dict(self.matter.name),
                 "agency": self.matter.agency,
             },
-            "case": self.case,
+            "situation": self.situation,
             "drawn_at": self.drawn_at.astimezone(UTC)
             .replace(microsecond=0, tzinfo=None)
             .isoformat()
@@ -130,7 +130,7 @@ def _certificate(record: Record) -> dict[str, Any]:
 def draw_up(
     matter: Matter,
     *,
-    case: str | None,
+    situation: str | None,
     project_code: str | None,
     holdings: Holdings,
     permissions: Permissions,
@@ -138,8 +138,8 @@ def draw_up(
 ) -> Checklist:
     """Draw up the checklist of a matter from what was found; pure, nothing is read here."""
     application = _Application(project_code, holdings, permissions, now)
-    items = tuple(application.item(one, case) for one in matter.materials)
-    return Checklist(matter, case, items, now)
+    items = tuple(application.item(one, situation) for one in matter.materials)
+    return Checklist(matter, situation, items, now)
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,8 +149,8 @@ class _Application:
     permissions: Permissions
     now: datetime
 
-    def item(self, material: Material, case: str | None) -> Item:
-        if not material.is_needed(case):
+    def item(self, material: Material, situation: str | None) -> Item:
+        if not material.is_needed(situation):
             return Item(material, State.NOT_NEEDED)
         found = self.candidates(material)
         fitting = [
@@ -290,7 +290,7 @@ def _may_follow(item: Item) -> tuple[str, str]:
 
 
 def _not_needed(_item: Item) -> tuple[str, str]:
-    return "本情形不需要。", "not needed in this case."
+    return "本情形不需要。", "not needed in this situation."
 
 
 _SENTENCES = {

@@ -1,4 +1,4 @@
-"""Grants 授权: a holder lets one agency have certain fields, for one matter and case, for some time.
+"""Grants 授权: a holder lets one agency have certain fields, for one matter and situation, for some time.
 
 Three ways lead to one: the holder signs in to the online hall for this very request (the nonce of
 the ID token is the request's digest), or shows a use code 用证码 at the window; and an agent may do
@@ -14,7 +14,6 @@ from datetime import date, datetime, timedelta
 from typing import Any
 
 from ecert._encoding import b64url, canonical_plain, instant, rfc3339, sha256
-from ecert.audit import AuditEntry
 from ecert.errors import (
     ConsentOfAnother,
     GrantNotValid,
@@ -23,13 +22,17 @@ from ecert.errors import (
     NotFound,
     UseCodeRefused,
 )
-from ecert.formats.id_token import Provider, SignedIn, to_provider, verify_id_token
+from ecert.formats.id_token import SignedIn, verify_id_token
 from ecert.formats.qr import use_code_svg
+from ecert.ledger.access import acting_agency, line_of, may_see_grant, may_use_request
+from ecert.ledger.acting import Desk
+from ecert.ledger.trail import AuditEntry
 from ecert.model import DEFAULT_ZONE, Actor, civil_date, end_of_day
-from ecert.reuse.desk import ReuseDesk, acting_agency, line_of
-from ecert.reuse.matter import Matter
-from ecert.reuse.sharing import NO_MATTER, check_asked
-from ecert.store import DelegationRow, GrantRow, Reading, RequestRow, Transaction, grants, providers
+from ecert.reuse.delegation import check_delegation, covers
+from ecert.reuse.matter import NO_MATTER, Matter, find_matter
+from ecert.reuse.sharing import check_asked
+from ecert.reuse.sign_in import believed
+from ecert.store import GrantRow, Reading, RequestRow, Transaction, grants
 
 REQUEST_SECONDS = 900
 CODE_SECONDS = 300
@@ -38,19 +41,19 @@ CODE_BYTES = 16
 SHORT_DIGITS = 8
 GRANT_DAYS = 30
 MAX_GRANT_DAYS = 366
-MAX_DELEGATION_DAYS = 1096
+MAX_ID = 26
 NO_REQUEST = "there is no such request, or it was used, has expired, or is another agency's"
 
 
 @dataclass(frozen=True, slots=True)
 class Wish:
-    """What a grant is asked for: a matter, a case, the fields of each material, and until when.
+    """What a grant is asked for: a matter, a situation, the fields of each material, and until when.
 
     ``delegation`` names the one under which an agent is to agree for a holder.
     """
 
     matter: str
-    case: str | None = None
+    situation: str | None = None
     fields: Mapping[str, Sequence[str]] | None = None
     until: date | None = None
     delegation: str | None = None
@@ -93,7 +96,7 @@ def grant_json(row: GrantRow, now: datetime) -> dict[str, Any]:
         "id": row.id,
         "agency": row.agency,
         "matter": row.matter,
-        "case": row.case,
+        "situation": row.situation,
         "fields": {material: list(fields) for material, fields in row.fields.items()},
         "way": row.way,
         "delegation": row.delegation,
@@ -111,7 +114,7 @@ def _in_force(row: GrantRow, now: int) -> bool:
 # -- asking ------------------------------------------------------------------------------------------
 
 
-def request_grant(desk: ReuseDesk, wish: Wish, by: Actor) -> RequestRow:
+def request_grant(desk: Desk, wish: Wish, by: Actor) -> RequestRow:
     """Fix what a holder will be asked to agree to; the nonce is the digest of just that.
 
     Raises: NotFound for a matter that is not this agency's, FieldNotAllowed, InputError.
@@ -128,12 +131,12 @@ def _named_grant(row: GrantRow) -> dict[str, str]:
     return {"grant": row.id, "request": row.request, "holder_hmac": row.holder_hmac.hex()}
 
 
-def _request(tx: Transaction, desk: ReuseDesk, wish: Wish, by: Actor, now: datetime) -> RequestRow:
-    matter = desk.matter(tx, wish.matter)
+def _request(tx: Transaction, desk: Desk, wish: Wish, by: Actor, now: datetime) -> RequestRow:
+    matter = find_matter(tx, wish.matter)
     if matter.agency not in line_of(tx, by):
         raise NotFound(NO_MATTER)
-    if wish.case is not None and wish.case not in matter.cases:
-        raise InputError("the matter has no such case")
+    if wish.situation is not None and wish.situation not in matter.situations:
+        raise InputError("the matter has no such situation")
     check_asked(matter, wish.fields)
     identifier = desk.new_id(now)
     body = {
@@ -141,7 +144,7 @@ def _request(tx: Transaction, desk: ReuseDesk, wish: Wish, by: Actor, now: datet
         "agency": acting_agency(by),
         "matter": matter.code,
         "version": matter.version,
-        "case": wish.case or "",
+        "situation": wish.situation or "",
         "fields": _fields(matter, wish),
         "until": _until(wish.until, now).isoformat(),
         "delegation": wish.delegation or "",
@@ -161,13 +164,13 @@ def _request(tx: Transaction, desk: ReuseDesk, wish: Wish, by: Actor, now: datet
 
 
 def _fields(matter: Matter, wish: Wish) -> dict[str, list[str]]:
-    """Write out the fields of each material: all that the case needs unless fewer are named."""
+    """Write out the fields of each material: all that the situation needs unless fewer are named."""
     if wish.fields is not None:
         return {material: sorted(set(fields)) for material, fields in wish.fields.items()}
     return {
         material.code: sorted({name for option in material.options for name in option.fields})
         for material in matter.materials
-        if material.options and material.is_needed(wish.case)
+        if material.options and material.is_needed(wish.situation)
     }
 
 
@@ -180,37 +183,10 @@ def _until(until: date | None, now: datetime) -> date:
     return until
 
 
-# -- signing in --------------------------------------------------------------------------------------
-
-
-def believed(reading: Reading) -> dict[str, Provider]:
-    """Give the identity providers that are believed."""
-    return {
-        issuer: to_provider(issuer, settings)
-        for issuer, settings in providers.listed(reading).items()
-    }
-
-
-def sign_in(desk: ReuseDesk, id_token: str) -> SignedIn:
-    """Say which holder signed in, for himself; a sign-in for a grant opens nothing else.
-
-    Raises: IdTokenRefused.
-    """
-    with desk.store.reading() as reading:
-        known = believed(reading)
-        signed = verify_id_token(id_token, known, int(desk.clock().timestamp()))
-        is_bound = signed.nonce is not None and grants.request_of_nonce(reading, signed.nonce)
-    if is_bound:
-        raise IdTokenRefused("this sign-in was for a grant, and opens nothing else")
-    if not signed.is_own:
-        raise IdTokenRefused("this sign-in was for a hall, not for a holder's own pages")
-    return signed
-
-
 # -- giving ------------------------------------------------------------------------------------------
 
 
-def grant_by_id_token(desk: ReuseDesk, request_id: str, id_token: str, by: Actor) -> GrantRow:
+def grant_by_id_token(desk: Desk, request_id: str, id_token: str, by: Actor) -> GrantRow:
     """Take a holder's sign-in for a request as his agreement. It counts once.
 
     For whom an agent agrees is in the request, so he signs in for just that.
@@ -234,7 +210,7 @@ def grant_by_id_token(desk: ReuseDesk, request_id: str, id_token: str, by: Actor
 
 
 def make_use_code(
-    desk: ReuseDesk, request_id: str, signed: SignedIn, by: Actor, *, delegation: str | None = None
+    desk: Desk, request_id: str, signed: SignedIn, by: Actor, *, delegation: str | None = None
 ) -> UseCode:
     """Make a one-time code for a request that the holder was shown.
 
@@ -268,7 +244,7 @@ def make_use_code(
     return desk.act(AuditEntry("use_code", by), work)
 
 
-def grant_by_use_code(desk: ReuseDesk, request_id: str, code: str, by: Actor) -> GrantRow:
+def grant_by_use_code(desk: Desk, request_id: str, code: str, by: Actor) -> GrantRow:
     """Redeem a use code: once, at the agency that asked, within five minutes and five tries.
 
     Raises: GrantNotValid for the request, UseCodeRefused.
@@ -279,13 +255,13 @@ def grant_by_use_code(desk: ReuseDesk, request_id: str, code: str, by: Actor) ->
         if not _code_fits(desk, row, code, now):
             grants.put_request(tx, row.id, tries=row.tries + 1)
             raise UseCodeRefused("the use code is wrong, was used, or came too late")
-        _check_delegation(tx, row.delegation, row.matter, now)
+        check_delegation(tx, row.delegation, row.matter, now)
         return _give(tx, desk, row, "use_code", now)
 
     return desk.act(AuditEntry("grant", by, details={"way": "use_code"}), work, _named_grant)
 
 
-def _code_fits(desk: ReuseDesk, row: RequestRow, code: str, now: datetime) -> bool:
+def _code_fits(desk: Desk, row: RequestRow, code: str, now: datetime) -> bool:
     given = _code_digest(desk, row.id, code)
     is_long = hmac.compare_digest(given, row.code_digest or b"")
     is_short = hmac.compare_digest(given, row.short_digest or b"")
@@ -293,22 +269,22 @@ def _code_fits(desk: ReuseDesk, row: RequestRow, code: str, now: datetime) -> bo
     return (is_long or is_short) and in_time and row.tries < CODE_TRIES
 
 
-def _code_digest(desk: ReuseDesk, request_id: str, code: str) -> bytes:
+def _code_digest(desk: Desk, request_id: str, code: str) -> bytes:
     """Keep a code as a keyed digest: eight digits would be guessed from a plain one."""
-    return desk.holder_hmac(f"use-code/{request_id}/{code}")
+    return desk.secrets.hide(f"use-code/{request_id}/{code}")
 
 
 def _open_request(tx: Transaction, request_id: str, by: Actor | None, now: datetime) -> RequestRow:
-    row = grants.lock_request(tx, request_id) if len(request_id) <= 26 else None
+    row = grants.lock_request(tx, request_id) if len(request_id) <= MAX_ID else None
     is_open = row is not None and row.used_at is None and now.timestamp() < row.expires_at
-    if row is None or not is_open or (by is not None and row.agency != by.agency):
+    if row is None or not is_open or not may_use_request(by, row):
         raise GrantNotValid(NO_REQUEST)
     return row
 
 
 def _holder(
     tx: Transaction,
-    desk: ReuseDesk,
+    desk: Desk,
     signed: SignedIn,
     *,
     delegation: str | None,
@@ -316,25 +292,16 @@ def _holder(
     now: datetime,
 ) -> bytes:
     """Find for whom somebody who signed in answers: himself, or whoever let him act."""
-    own = desk.holder_hmac(signed.code)
+    own = desk.secrets.hide(signed.code)
     if delegation is None:
         return own
-    row = grants.delegation(tx, delegation) if len(delegation) <= 26 else None
-    if row is None or row.agent_hmac != own or not _covers(row, matter, now):
+    row = grants.delegation(tx, delegation) if len(delegation) <= MAX_ID else None
+    if row is None or row.agent_hmac != own or not covers(row, matter, now):
         raise GrantNotValid("there is no such delegation, or it does not cover this")
     return row.principal_hmac
 
 
-def _covers(row: DelegationRow, matter: str, now: datetime) -> bool:
-    today = civil_date(now, DEFAULT_ZONE).isoformat()
-    return (
-        row.revoked_at is None and today <= row.until and (not row.matters or matter in row.matters)
-    )
-
-
-def _give(
-    tx: Transaction, desk: ReuseDesk, answered: RequestRow, way: str, now: datetime
-) -> GrantRow:
+def _give(tx: Transaction, desk: Desk, answered: RequestRow, way: str, now: datetime) -> GrantRow:
     assert answered.holder_hmac is not None  # noqa: S101 - whoever answers is known
     body = answered.body
     grant = GrantRow(
@@ -343,7 +310,7 @@ def _give(
         agency=answered.agency,
         matter=answered.matter,
         version=body["version"],
-        case=body["case"] or None,
+        situation=body["situation"] or None,
         fields=body["fields"],
         holder_hmac=answered.holder_hmac,
         way=way,
@@ -372,112 +339,40 @@ def check_grant(
     *,
     by: Actor,
     matter: Matter,
-    case: str | None,
+    situation: str | None,
     holder_hmac: bytes | None,
     now: datetime,
 ) -> GrantRow:
-    """Check that a grant allows this agency this matter and case, for this holder, now.
+    """Check that a grant allows this agency this matter and situation, for this holder, now.
 
     Raises: GrantNotValid (unknown, ended and another agency's look alike), ConsentOfAnother.
     """
-    row = grants.find(reading, grant_id) if len(grant_id) <= 26 else None
+    row = grants.find(reading, grant_id) if len(grant_id) <= MAX_ID else None
     if row is None or row.agency != by.agency or not _in_force(row, int(now.timestamp())):
         raise GrantNotValid("there is no such grant, or it has ended")
-    _check_delegation(reading, row.delegation, row.matter, now)
-    if (row.matter, row.version, row.case) != (matter.code, matter.version, case):
-        raise ConsentOfAnother("the grant is for another matter, version of it, or case")
+    check_delegation(reading, row.delegation, row.matter, now)
+    if (row.matter, row.version, row.situation) != (matter.code, matter.version, situation):
+        raise ConsentOfAnother("the grant is for another matter, version of it, or situation")
     if holder_hmac is not None and not hmac.compare_digest(row.holder_hmac, holder_hmac):
         raise ConsentOfAnother("the grant was given by another holder")
     return row
 
 
-def _check_delegation(reading: Reading, delegation: str | None, matter: str, now: datetime) -> None:
-    """End what an agent agreed to with what he was allowed."""
-    if delegation is None:
-        return
-    row = grants.delegation(reading, delegation)
-    if row is None or not _covers(row, matter, now):
-        raise GrantNotValid("there is no such grant, or it has ended")
-
-
 def revoke_grant(
-    desk: ReuseDesk, grant_id: str, by: Actor, *, holder: SignedIn | None = None
+    desk: Desk, grant_id: str, by: Actor, *, holder: SignedIn | None = None
 ) -> GrantRow:
     """Revoke a grant: the holder at any moment, or the agency that needs it no longer.
 
     Raises: GrantNotValid for what is not there or not the caller's.
     """
-    own = None if holder is None else desk.holder_hmac(holder.code)
+    own = None if holder is None else desk.secrets.hide(holder.code)
 
     def work(tx: Transaction, now: datetime) -> GrantRow:
-        row = grants.find(tx, grant_id) if len(grant_id) <= 26 else None
-        if row is None or not _is_theirs(row, by, own):
+        row = grants.find(tx, grant_id) if len(grant_id) <= MAX_ID else None
+        is_theirs = row is not None and (row.holder_hmac == own or may_see_grant(by, row))
+        if row is None or not is_theirs:
             raise GrantNotValid("there is no such grant")
         grants.revoke(tx, row.id, int(now.timestamp()))
         return replace(row, revoked_at=row.revoked_at or int(now.timestamp()))
 
     return desk.act(AuditEntry("grant.revoke", by), work, _named_grant)
-
-
-def _is_theirs(row: GrantRow, by: Actor, holder: bytes | None) -> bool:
-    """Tell whether somebody may end a grant; the registry's own operator may, for a holder."""
-    if holder is not None:
-        return row.holder_hmac == holder
-    return by.scopes is None or row.agency == by.agency
-
-
-def delegate(
-    desk: ReuseDesk,
-    principal: SignedIn,
-    agent_code: str,
-    *,
-    matters: Sequence[str],
-    until: date,
-    by: Actor,
-) -> DelegationRow:
-    """Let an agent act for a holder in some matters (none named: in all), until a day.
-
-    Raises: InputError.
-    """
-
-    def work(tx: Transaction, now: datetime) -> DelegationRow:
-        today = civil_date(now, DEFAULT_ZONE)
-        if not today <= until <= today + timedelta(days=MAX_DELEGATION_DAYS):
-            raise InputError("a delegation ends between today and three years from now")
-        row = DelegationRow(
-            id=desk.new_id(now),
-            principal_hmac=desk.holder_hmac(principal.code),
-            agent_hmac=desk.holder_hmac(agent_code),
-            matters=tuple(sorted(set(matters))),
-            until=until.isoformat(),
-            created_at=int(now.timestamp()),
-        )
-        grants.add_delegation(tx, row)
-        return row
-
-    return desk.act(AuditEntry("delegate", by), work, lambda row: {"delegation": row.id})
-
-
-def end_delegation(desk: ReuseDesk, delegation_id: str, holder: SignedIn, by: Actor) -> None:
-    """End a delegation: whoever gave it, or whoever it was given to. Raises: GrantNotValid."""
-    own = desk.holder_hmac(holder.code)
-
-    def work(tx: Transaction, now: datetime) -> None:
-        row = grants.delegation(tx, delegation_id) if len(delegation_id) <= 26 else None
-        if row is None or own not in {row.principal_hmac, row.agent_hmac}:
-            raise GrantNotValid("there is no such delegation")
-        grants.revoke_delegation(tx, row.id, int(now.timestamp()))
-
-    desk.act(AuditEntry("delegate.end", by), work)
-
-
-def delegation_json(row: DelegationRow, own: bytes) -> dict[str, Any]:
-    """Give a delegation as JSON, from one side of it."""
-    return {
-        "id": row.id,
-        "side": "principal" if row.principal_hmac == own else "agent",
-        "matters": list(row.matters),
-        "until": row.until,
-        "created_at": rfc3339(instant(row.created_at)),
-        "revoked_at": None if row.revoked_at is None else rfc3339(instant(row.revoked_at)),
-    }

@@ -5,36 +5,24 @@ A matter issues types; a type satisfies materials of other matters. 选址 → �
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
-from html import escape
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
 from typing import Any
 
-from ecert.model import Record, Status
-from ecert.reuse.matter import Matter
+from ecert.errors import NotFound
+from ecert.model import Record, Status, effective_status
+from ecert.reuse.matter import Matter, read_matter
+from ecert.store import Reading, foundations, holders, matters
 
-_MOST_PAIRS = 2000  # beyond that a picture says little, and looking for longer ways takes long
-_WIDTH, _HEIGHT, _GAP_X, _GAP_Y, _MARGIN = 210, 64, 70, 24, 20
-_COLOURS = {
-    "valid": ("#e8f5e9", "#2e7d32"),
-    "suspended": ("#fff8e1", "#ef6c00"),
-    "expired": ("#fff8e1", "#ef6c00"),
-    "superseded": ("#eceff1", "#607d8b"),
-    "ended": ("#ffebee", "#c62828"),
-    "none": ("#ffffff", "#9e9e9e"),
-}
-_WORDS = {
-    "valid": "有效 · valid",
-    "suspended": "暂扣 · suspended",
-    "expired": "过期 · expired",
-    "superseded": "已被取代 · superseded",
-    "ended": "已终止 · ended",
-    "none": "未办 · not held",
-}
+MAX_MATTERS = 10_000
+MOST_PAIRS = 2000  # beyond that a picture says little, and looking for longer ways takes long
+ENDED = "ended"
+STATES = ("valid", "suspended", "expired", "superseded", ENDED, "none")
 
 
 @dataclass(frozen=True, slots=True)
-class Step:
+class Stage:
     """One matter in the graph; ``rank`` is how many steps lie before it at most."""
 
     matter: Matter
@@ -56,7 +44,7 @@ class Step:
 
 
 @dataclass(frozen=True, slots=True)
-class Edge:
+class Link:
     """That a type, the result of one matter, is a material of another."""
 
     before: str
@@ -73,8 +61,8 @@ class Graph:
     """Matters and what leads from one to the next, before and after the one asked for."""
 
     around: str
-    steps: tuple[Step, ...]
-    edges: tuple[Edge, ...]
+    steps: tuple[Stage, ...]
+    edges: tuple[Link, ...]
 
     def to_json(self) -> dict[str, Any]:
         """Give the graph as JSON."""
@@ -85,7 +73,7 @@ class Graph:
         }
 
 
-def edges_of(matters: Iterable[Matter]) -> list[Edge]:
+def links_of(matters: Iterable[Matter]) -> list[Link]:
     """List what leads from matter to matter."""
     listed = list(matters)
     issuing: dict[str, list[str]] = {}
@@ -93,7 +81,7 @@ def edges_of(matters: Iterable[Matter]) -> list[Edge]:
         for slug in one.issues:
             issuing.setdefault(slug, []).append(one.code)
     return [
-        Edge(before, after.code, slug)
+        Link(before, after.code, slug)
         for after in listed
         for slug in sorted(after.slugs)
         for before in issuing.get(slug, ())
@@ -103,7 +91,7 @@ def edges_of(matters: Iterable[Matter]) -> list[Edge]:
 
 def draw_graph(matters: Sequence[Matter], around: str, records: Iterable[Record] = ()) -> Graph:
     """Find all that comes before and after a matter; with a project's records, each step's state."""
-    edges = edges_of(matters)
+    edges = links_of(matters)
     after, before = _neighbours(edges)
     kept = {around} | _reached(after, around) | _reached(before, around)
     inside = [one for one in edges if one.before in kept and one.after in kept]
@@ -112,7 +100,7 @@ def draw_graph(matters: Sequence[Matter], around: str, records: Iterable[Record]
     for record in records:
         by_type[record.slug] = _better(by_type.get(record.slug), record)
     steps = [
-        Step(one, ranks[one.code], *_state(one, by_type)) for one in matters if one.code in kept
+        Stage(one, ranks[one.code], *_state(one, by_type)) for one in matters if one.code in kept
     ]
     ordered = sorted(steps, key=lambda step: (step.rank, step.matter.code))
     return Graph(around, tuple(ordered), tuple(inside))
@@ -121,7 +109,7 @@ def draw_graph(matters: Sequence[Matter], around: str, records: Iterable[Record]
 Neighbours = Mapping[str, set[str]]
 
 
-def _neighbours(edges: Iterable[Edge]) -> tuple[Neighbours, Neighbours]:
+def _neighbours(edges: Iterable[Link]) -> tuple[Neighbours, Neighbours]:
     """Give what lies next to each matter: after it, and before it."""
     after: dict[str, set[str]] = {}
     before: dict[str, set[str]] = {}
@@ -142,7 +130,7 @@ def _reached(neighbours: Neighbours, start: str) -> set[str]:
     return found
 
 
-def _ranks(codes: Iterable[str], edges: Iterable[Edge]) -> dict[str, int]:
+def _ranks(codes: Iterable[str], edges: Iterable[Link]) -> dict[str, int]:
     """Put each matter after all that it needs; those of one circle stand side by side.
 
     Circles are found by Kosaraju's two walks, which also give them in the order of what they need.
@@ -192,53 +180,15 @@ def _state(matter: Matter, by_type: Mapping[str, Record]) -> tuple[str, str | No
     if found is None:
         return "none", None
     known = found.status.value
-    return (known if known in _COLOURS else "ended"), found.id
+    return (known if known in STATES else ENDED), found.id
 
 
-# -- the picture -----------------------------------------------------------------------------------
-
-
-def to_svg(graph: Graph) -> str:
-    """Draw the graph as SVG, from left to right; it carries no script and fetches nothing."""
-    columns: dict[int, list[Step]] = {}
-    for step in graph.steps:
-        columns.setdefault(step.rank, []).append(step)
-    places = {
-        step.matter.code: (
-            _MARGIN + sorted(columns).index(rank) * (_WIDTH + _GAP_X),
-            _MARGIN + row * (_HEIGHT + _GAP_Y),
-        )
-        for rank, steps in columns.items()
-        for row, step in enumerate(steps)
-    }
-    width = 2 * _MARGIN + len(columns) * (_WIDTH + _GAP_X) - _GAP_X
-    tallest = max((len(steps) for steps in columns.values()), default=1)
-    height = 2 * _MARGIN + tallest * (_HEIGHT + _GAP_Y) - _GAP_Y
-    pairs = _direct(graph.edges)
-    head = (
-        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width} {height}" '
-        f'width="{width}" height="{height}" role="img" '
-        "font-family=\"system-ui, 'Noto Sans CJK SC', sans-serif\">"
-    )
-    arrows = [_arrow(places[before], places[after]) for before, after in pairs]
-    boxes = [_box(step, places[step.matter.code], graph.around) for step in graph.steps]
-    ground = f'<rect width="{width}" height="{height}" fill="#ffffff"/>'
-    return "\n".join([head, _TITLE, _TIP, ground, *arrows, *boxes, "</svg>"])
-
-
-_TITLE = "<title>前后事项 · what comes before and after</title>"
-_TIP = (
-    '<defs><marker id="tip" viewBox="0 0 8 8" refX="7" refY="4" markerWidth="7" markerHeight="7" '
-    'orient="auto"><path d="M0,0 L8,4 L0,8 z" fill="#78909c"/></marker></defs>'
-)
-
-
-def _direct(edges: Sequence[Edge]) -> list[tuple[str, str]]:
-    """Leave out an arrow that a longer way says already: the picture shows the next step."""
-    pairs = list(dict.fromkeys((edge.before, edge.after) for edge in edges))
-    if len(pairs) > _MOST_PAIRS:
+def direct_pairs(graph: Graph) -> list[tuple[str, str]]:
+    """List what leads to what, without what a longer way says already: a picture shows the next step."""
+    pairs = list(dict.fromkeys((link.before, link.after) for link in graph.edges))
+    if len(pairs) > MOST_PAIRS:
         return pairs
-    after, _ = _neighbours(edges)
+    after, _ = _neighbours(graph.edges)
     return [
         (before, then)
         for before, then in pairs
@@ -246,32 +196,43 @@ def _direct(edges: Sequence[Edge]) -> list[tuple[str, str]]:
     ]
 
 
-def _arrow(start: tuple[int, int], end: tuple[int, int]) -> str:
-    x1, y1 = start[0] + _WIDTH, start[1] + _HEIGHT // 2
-    x2, y2 = end[0] - 2, end[1] + _HEIGHT // 2
-    bend = _GAP_X // 2
-    return (
-        f'<path d="M{x1},{y1} C{x1 + bend},{y1} {x2 - bend},{y2} {x2},{y2}" fill="none" '
-        'stroke="#78909c" stroke-width="1.4" marker-end="url(#tip)"/>'
-    )
+# -- from the store ----------------------------------------------------------------------------------
 
 
-def _box(step: Step, place: tuple[int, int], around: str) -> str:
-    x, y = place
-    fill, stroke = _COLOURS[step.state]
-    thick = 3 if step.matter.code == around else 1.5
-    zh, en = _lines(step.matter.name["zh"], 15), _lines(step.matter.name["en"], 34)
-    words = escape(_WORDS[step.state])
-    return (
-        f"<g><title>{escape(step.matter.name['zh'])} · {escape(step.matter.name['en'])} "
-        f"({escape(step.matter.code)}): {words}</title>"
-        f'<rect x="{x}" y="{y}" width="{_WIDTH}" height="{_HEIGHT}" rx="8" fill="{fill}" '
-        f'stroke="{stroke}" stroke-width="{thick}"/>'
-        f'<text x="{x + 10}" y="{y + 22}" font-size="13" font-weight="600" fill="#212121">{escape(zh)}</text>'
-        f'<text x="{x + 10}" y="{y + 38}" font-size="10" fill="#455a64">{escape(en)}</text>'
-        f'<text x="{x + 10}" y="{y + 55}" font-size="11" fill="{stroke}">{words}</text></g>'
-    )
+def all_matters(reading: Reading) -> list[Matter]:
+    """Give the newest version of every matter."""
+    found = matters.listed(reading, agencies=None, after="", limit=MAX_MATTERS)
+    return [read_matter(one) for one in found]
 
 
-def _lines(text: str, most: int) -> str:
-    return text if len(text) <= most else text[: most - 1] + "…"
+def project_records(reading: Reading, project_code: str, slugs: Iterable[str]) -> list[Record]:
+    """Give a project's certificates, and what its holders hold beside it."""
+    wanted = set(slugs)
+    return [
+        *holders.of_project_holders(reading, project_code, wanted),
+        *holders.of_project(reading, project_code, wanted),
+    ]
+
+
+def graph_of(
+    reading: Reading, record: Record, may_see: Callable[[Record], bool], now: datetime
+) -> Graph:
+    """Show what comes before and after a certificate.
+
+    What it rests on directly it names itself; beyond that only what the caller may see counts.
+    Raises: NotFound where no matter issues its type.
+    """
+    listed = all_matters(reading)
+    around = next((one for one in listed if record.slug in one.issues), None)
+    if around is None:
+        raise NotFound("no matter issues certificates of this type")
+    below_it, above_it = foundations.chain_of(reading, record.id)
+    named = set(record.body["rests_on"])
+    others = [one for one in (*below_it, *above_it) if one.id in named or may_see(one)]
+    return draw_graph(listed, around.code, of_today([*others, record], now))
+
+
+def of_today(records: Iterable[Record], now: datetime) -> list[Record]:
+    """Give records with the status that they have now."""
+    at = now.timestamp()
+    return [replace(one, status=effective_status(one.status, one.exp, at)) for one in records]

@@ -17,13 +17,15 @@ from typing import Any
 
 import jsonschema_rs
 
-from ecert._encoding import canonical_plain, parse_json, sha256
+from ecert._encoding import canonical_plain, parse_json, parse_signed_json, sha256
 from ecert.catalogue import Catalogue
-from ecert.errors import EcertError, FieldError, MatterError
+from ecert.errors import EcertError, FieldError, MatterError, NotFound
 from ecert.ids import check_credit_code
 from ecert.model import is_line
+from ecert.store import Reading, matters
 
 MAX_MATTERS = 2000  # of one file
+MAX_CODE = 64
 MAX_FAULTS = 50
 MAX_MATTER_BYTES = 32 << 20
 _COMMON = frozenset({"holders.name", "holders.code", "attachments.name"})
@@ -76,7 +78,7 @@ class Option:
 class Material:
     """One thing that a matter asks for 申请材料.
 
-    ``cases`` empty: always needed; otherwise only in those cases 情形. ``may_follow_days``: it may
+    ``situations`` empty: always needed; otherwise only in those situations 情形. ``may_follow_days``: it may
     be handed in so many days later 容缺. ``accepts_paper``: the applicant may still bring paper.
     """
 
@@ -84,14 +86,14 @@ class Material:
     name: Mapping[str, str]
     owner: Owner
     options: tuple[Option, ...]
-    cases: frozenset[str] = frozenset()
+    situations: frozenset[str] = frozenset()
     may_follow_days: int | None = None
     accepts_paper: bool = True
     form: Form = Form.ORIGINAL
 
-    def is_needed(self, case: str | None) -> bool:
-        """Tell whether the material is asked for in a case."""
-        return not self.cases or case in self.cases
+    def is_needed(self, situation: str | None) -> bool:
+        """Tell whether the material is asked for in a situation."""
+        return not self.situations or situation in self.situations
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,7 +105,7 @@ class Matter:
     name: Mapping[str, str]
     agency: str
     issues: tuple[str, ...]
-    cases: Mapping[str, Mapping[str, str]]
+    situations: Mapping[str, Mapping[str, str]]
     materials: tuple[Material, ...]
     promised_days: int | None
     definition: Mapping[str, Any] = field(repr=False, compare=False)
@@ -149,14 +151,14 @@ def parse_matters(data: bytes, catalogue: Catalogue) -> list[Matter]:
     items = value["matters"] if is_batch else [value]
     if not isinstance(items, list) or len(items) > MAX_MATTERS:
         raise MatterError(f"matters is a list of at most {MAX_MATTERS}")
-    matters = [
+    parsed = [
         parse_matter(item, catalogue, at=f"/matters/{place}" if is_batch else "")
         for place, item in enumerate(items)
     ]
-    seen = [(one.code, one.version) for one in matters]
+    seen = [(one.code, one.version) for one in parsed]
     if len(set(seen)) != len(seen):
         raise MatterError("a matter's version stands twice in the file")
-    return matters
+    return parsed
 
 
 def parse_matter(value: Any, catalogue: Catalogue | None, *, at: str = "") -> Matter:
@@ -179,6 +181,29 @@ def parse_matter(value: Any, catalogue: Catalogue | None, *, at: str = "") -> Ma
     return matter
 
 
+NO_MATTER = "there is no such matter, or nothing of it is yours to ask"
+
+
+def find_matter(reading: Reading, code: str, version: int | None = None) -> Matter:
+    """Find a matter in the store, its newest version unless told. Raises: NotFound."""
+    found = None
+    if len(code) <= MAX_CODE:
+        found = (
+            matters.newest(reading, code)
+            if version is None
+            else matters.version(reading, code, version)
+        )
+    if found is None:
+        raise NotFound(NO_MATTER)
+    return read_matter(found)
+
+
+@lru_cache(maxsize=2000)  # a stored definition never changes, and a checklist reads it each time
+def read_matter(definition: bytes) -> Matter:
+    """Read a definition as it was stored."""
+    return parse_matter(parse_signed_json(definition), None)
+
+
 def _refuse(faults: list[FieldError]) -> None:
     if faults:
         first = faults[0]
@@ -195,7 +220,7 @@ def _matter(value: Mapping[str, Any]) -> Matter:
         name=value["name"],
         agency=value["agency"],
         issues=tuple(value.get("issues", ())),
-        cases={one["code"]: one["name"] for one in value.get("cases", ())},
+        situations={one["code"]: one["name"] for one in value.get("situations", ())},
         materials=tuple(map(_material, value["materials"])),
         promised_days=value.get("promised_days"),
         definition=value,
@@ -208,7 +233,7 @@ def _material(value: Mapping[str, Any]) -> Material:
         name=value["name"],
         owner=Owner(value["owner"]),
         options=tuple(map(_option, value["satisfied_by"])),
-        cases=frozenset(value.get("cases", ())),
+        situations=frozenset(value.get("situations", ())),
         may_follow_days=value.get("may_follow_days"),
         accepts_paper=value.get("accepts_paper", True),
         form=Form(value.get("form", Form.ORIGINAL)),
@@ -241,8 +266,8 @@ def _contradictions(matter: Matter, catalogue: Catalogue | None, at: str) -> Ite
     except EcertError as error:
         yield FieldError(f"{at}/agency", "credit_code", "机构代码有误", error.message)
     yield from _material_faults(matter, catalogue, at)
-    if len(matter.cases) != len(matter.definition.get("cases", ())):
-        yield FieldError(f"{at}/cases", "unique", "情形编码重复", "a case stands twice")
+    if len(matter.situations) != len(matter.definition.get("situations", ())):
+        yield FieldError(f"{at}/situations", "unique", "情形编码重复", "a situation stands twice")
     for slug in matter.issues:
         if catalogue is not None and slug not in _slugs(catalogue):
             yield FieldError(f"{at}/issues", "type", "没有这个证照类型", "no such type")
@@ -252,18 +277,19 @@ def _contradictions(matter: Matter, catalogue: Catalogue | None, at: str) -> Ite
 
 
 def _material_faults(matter: Matter, catalogue: Catalogue | None, at: str) -> Iterator[FieldError]:
-    codes = [one.code for one in matter.materials]
+    seen: set[str] = set()
     for place, material in enumerate(matter.materials):
         here = f"{at}/materials/{place}"
-        if codes.index(material.code) != place:
+        if material.code in seen:
             yield FieldError(f"{here}/code", "unique", "材料编码重复", "the code stands twice")
+        seen.add(material.code)
         slugs = [option.slug for option in material.options]
         if len(set(slugs)) != len(slugs):
             words = "a type stands twice in one material"
             yield FieldError(f"{here}/satisfied_by", "unique", "证照类型重复", words)
-        if unknown := material.cases - matter.cases.keys():
-            words = f"no such case: {', '.join(sorted(unknown))}"
-            yield FieldError(f"{here}/cases", "case", "没有这种情形", words)
+        if unknown := material.situations - matter.situations.keys():
+            words = f"no such situation: {', '.join(sorted(unknown))}"
+            yield FieldError(f"{here}/situations", "situation", "没有这种情形", words)
         for number, option in enumerate(material.options):
             yield from _option_faults(option, catalogue, f"{here}/satisfied_by/{number}")
 
@@ -271,9 +297,9 @@ def _material_faults(matter: Matter, catalogue: Catalogue | None, at: str) -> It
 def _texts(matter: Matter, at: str) -> Iterator[tuple[str, str]]:
     for language, text in matter.name.items():
         yield f"{at}/name/{language}", text
-    for code, name in matter.cases.items():
+    for code, name in matter.situations.items():
         for language, text in name.items():
-            yield f"{at}/cases/{code}/name/{language}", text
+            yield f"{at}/situations/{code}/name/{language}", text
     for place, material in enumerate(matter.materials):
         for language, text in material.name.items():
             yield f"{at}/materials/{place}/name/{language}", text

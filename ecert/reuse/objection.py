@@ -12,14 +12,16 @@ from enum import StrEnum
 from typing import Any
 
 from ecert._encoding import instant, rfc3339
-from ecert.audit import AuditEntry, named
 from ecert.errors import InputError, NotFound, Refused
 from ecert.formats.id_token import SignedIn
+from ecert.ledger.access import may_answer, may_object, no_certificate
+from ecert.ledger.acting import Desk
+from ecert.ledger.trail import AuditEntry, named
 from ecert.model import Actor, is_line
-from ecert.reuse.desk import ReuseDesk
-from ecert.store import ObjectionRow, Reading, Transaction, certificates, holders, objections, trail
+from ecert.store import ObjectionRow, Reading, Transaction, certificates, holders, objections
 
 MAX_WORDS = 1000
+MAX_NAME = 128
 NO_OBJECTION = "there is no such objection, or it is not yours to answer"
 
 
@@ -58,13 +60,13 @@ def objection_json(row: ObjectionRow) -> dict[str, Any]:
 
 
 def raise_objection(
-    desk: ReuseDesk, complaint: Complaint, by: Actor, *, holder: SignedIn | None = None
+    desk: Desk, complaint: Complaint, by: Actor, *, holder: SignedIn | None = None
 ) -> ObjectionRow:
     """Report an error in a certificate that one holds, or was given.
 
     Raises: NotFound for any other certificate, InputError.
     """
-    own = None if holder is None else desk.holder_hmac(holder.code)
+    own = None if holder is None else desk.secrets.hide(holder.code)
 
     def work(tx: Transaction, now: datetime) -> ObjectionRow:
         if not is_line(complaint.field, 128) or not is_line(complaint.words, MAX_WORDS):
@@ -93,21 +95,17 @@ def raise_objection(
 
 
 def _issuer(reading: Reading, certificate: str, by: Actor, holder: bytes | None) -> str:
-    record = certificates.find(reading, certificate) if len(certificate) <= 128 else None
+    record = certificates.find(reading, certificate) if len(certificate) <= MAX_NAME else None
     if record is None:
-        raise NotFound("there is no such certificate")
-    if holder is not None:
-        may = holder in holders.holders_of(reading, record.id)
-    else:
-        may = by.scopes is None or record.issuer == by.agency
-        may = may or trail.was_given(reading, by.client or "", record.id)
-    if not may:
-        raise NotFound("there is no such certificate")
+        raise no_certificate()
+    is_holder = holder is not None and holder in holders.holders_of(reading, record.id)
+    if not is_holder and (holder is not None or not may_object(reading, by, record)):
+        raise no_certificate()
     return record.issuer
 
 
 def answer_objection(
-    desk: ReuseDesk,
+    desk: Desk,
     objection_id: str,
     by: Actor,
     *,
@@ -147,7 +145,7 @@ def _open(tx: Transaction, objection_id: str, by: Actor, answer: str) -> Objecti
     if not is_line(answer, MAX_WORDS):
         raise InputError(f"an answer is one line of at most {MAX_WORDS} characters")
     row = objections.lock(tx, objection_id) if len(objection_id) <= 26 else None
-    if row is None or (by.scopes is not None and row.issuer != by.agency):
+    if row is None or not may_answer(by, row):
         raise NotFound(NO_OBJECTION)
     if row.state != ObjectionState.OPEN:
         raise Refused("this objection was answered already")

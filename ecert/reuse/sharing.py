@@ -14,8 +14,7 @@ from typing import Any
 
 from ecert._encoding import instant, rfc3339
 from ecert.errors import FieldNotAllowed, NotFound
-from ecert.model import Agency
-from ecert.reuse.matter import Material, Matter, Option
+from ecert.reuse.matter import NO_MATTER, Material, Matter, Option
 from ecert.store import GrantRow, RuleRow
 
 
@@ -48,7 +47,6 @@ class Permission:
         return cited
 
 
-NO_MATTER = "there is no such matter, or nothing of it is yours to ask"
 WHOLE = "*"  # among a rule's fields: the whole certificate, also as an annotated copy
 Permissions = Mapping[tuple[str, str], Permission]  # (material, type) → permission
 
@@ -98,26 +96,6 @@ def rule_json(row: RuleRow) -> dict[str, Any]:
         "ended_at": None if row.ended_at is None else rfc3339(instant(row.ended_at)),
         "created_at": rfc3339(instant(row.created_at)),
     }
-
-
-def lineage(agencies: Iterable[Agency], code: str) -> list[str]:
-    """Name an agency and those above it, nearest first: what they may, it may."""
-    return _line({one.code: one.parent for one in agencies}, code)
-
-
-def _line(parents: Mapping[str, str | None], code: str) -> list[str]:
-    found: list[str] = []
-    at: str | None = code if code in parents else None
-    while at is not None and at not in found:
-        found.append(at)
-        at = parents.get(at)
-    return found
-
-
-def below(agencies: Sequence[Agency], code: str) -> frozenset[str]:
-    """Name an agency and all those below it."""
-    parents = {one.code: one.parent for one in agencies}
-    return frozenset(one for one in parents if code in _line(parents, one))
 
 
 def nearest_rule(

@@ -13,8 +13,9 @@ from zoneinfo import ZoneInfo
 
 from ecert._encoding import instant, rfc3339
 from ecert.errors import InputError, NotFound
+from ecert.ledger.acting import Desk
 from ecert.model import DEFAULT_ZONE, civil_date
-from ecert.reuse.desk import ReuseDesk
+from ecert.reuse.matter import find_matter, read_matter
 from ecert.store import Reading, agencies, clients, matters
 from ecert.store import supervision as counted
 from ecert.store.supervision import DAY, CaseRow
@@ -60,7 +61,7 @@ def make_period(since: date | None, until: date | None, now: datetime) -> Period
     return Period(first, last)
 
 
-def supervise(desk: ReuseDesk, period: Period) -> dict[str, Any]:
+def supervise(desk: Desk, period: Period) -> dict[str, Any]:
     """Count what supervisors ask for, as of now."""
     now = desk.clock()
     with desk.store.snapshot() as reading:
@@ -72,11 +73,11 @@ def supervise(desk: ReuseDesk, period: Period) -> dict[str, Any]:
             "dossiers": sum(tally.dossiers.values()),
             "refused": sum(tally.refusals.values()),
             "by_agency": tally.by_agency(),
-            "by_matter": tally.by_matter(desk),
+            "by_matter": tally.by_matter(),
             "by_type": tally.by_type(desk),
             "refusals": tally.by_code(),
             "per_day": tally.per_day(),
-            "promises": _promises(desk, reading, period, now),
+            "promises": _promises(reading, period, now),
             "unusual": _unusual(reading, period, now),
         }
 
@@ -116,13 +117,13 @@ class _Tally:
         ]
         return sorted(rows, key=lambda row: (-row["papers_not_brought"], str(row["agency"])))
 
-    def by_matter(self, desk: ReuseDesk) -> list[dict[str, Any]]:
+    def by_matter(self) -> list[dict[str, Any]]:
         papers, dossiers = _by(self.papers, 1), _by(self.dossiers, 1)
         refusals = _by(self.refusals, 1)
         rows = [
             {
                 "matter": code,
-                "name": _matter_name(desk, self._reading, code),
+                "name": _matter_name(self._reading, code),
                 "papers_not_brought": papers[code],
                 "dossiers": dossiers[code],
                 "refusals": refusals[code],
@@ -131,7 +132,7 @@ class _Tally:
         ]
         return sorted(rows, key=lambda row: (-row["papers_not_brought"], row["matter"]))
 
-    def by_type(self, desk: ReuseDesk) -> list[dict[str, Any]]:
+    def by_type(self, desk: Desk) -> list[dict[str, Any]]:
         papers = _by(self.papers, 2)
         names = {kind.slug: dict(kind.name) for kind in desk.catalogue}
         rows = [
@@ -177,9 +178,9 @@ def _offset(now: datetime) -> int:
     return 0 if offset is None else int(offset.total_seconds())
 
 
-def _matter_name(desk: ReuseDesk, reading: Reading, code: str) -> dict[str, str] | None:
+def _matter_name(reading: Reading, code: str) -> dict[str, str] | None:
     try:
-        return dict(desk.matter(reading, code).name)
+        return dict(find_matter(reading, code).name)
     except NotFound:
         return None
 
@@ -195,9 +196,7 @@ def light(accepted: date, due: date, today: date, decided: date | None) -> str:
     return "yellow" if decided is None and left <= whole * YELLOW_SHARE else "green"
 
 
-def _promises(
-    desk: ReuseDesk, reading: Reading, period: Period, now: datetime
-) -> list[dict[str, Any]]:
+def _promises(reading: Reading, period: Period, now: datetime) -> list[dict[str, Any]]:
     """Hold the cases of each matter against what was promised; the slowest agencies first."""
     start, end = period.seconds()
     today = civil_date(now, DEFAULT_ZONE)
@@ -207,7 +206,7 @@ def _promises(
         definition = matters.version(reading, case.matter, case.version)
         if definition is None:
             continue
-        matter = desk.read_matter(definition)
+        matter = read_matter(definition)
         promised[case.matter] = matter.promised_days
         decided = _decided(reading, case, matter.agency, matter.issues)
         accepted = date.fromisoformat(case.accepted_on)
@@ -286,7 +285,7 @@ def _unusual(reading: Reading, period: Period, now: datetime) -> list[dict[str, 
 # -- CSV ------------------------------------------------------------------------------------------------
 
 
-def to_csv(figures: Mapping[str, Any]) -> str:
+def figures_csv(figures: Mapping[str, Any]) -> str:
     """Write the figures as one CSV table: what, which, and the number, for a spreadsheet."""
     written = io.StringIO()
     table = csv.writer(written, lineterminator="\r\n")

@@ -69,7 +69,7 @@ class _Bureau:
 
 def _matter(bureau: _Bureau, turn: int) -> dict[str, Any]:
     code = f"HD-{bureau.letters}-{101 + turn}"  # the shipped ones have two digits
-    cases = _draw(_CASES, _number(code, "cases") % 4, code)
+    situations = _draw(_SITUATIONS, _number(code, "situations") % 4, code)
     return {
         "code": code,
         "version": 1,
@@ -78,8 +78,8 @@ def _matter(bureau: _Bureau, turn: int) -> dict[str, Any]:
         "legal_basis": _NOTICE,
         "promised_days": 1 + _number(code, "days") % 30,
         "issues": [],
-        "cases": [{"code": name, "name": _words(zh, en)} for name, zh, en in cases],
-        "materials": _materials(code, bureau.clients, [name for name, _, _ in cases]),
+        "situations": [{"code": name, "name": _words(zh, en)} for name, zh, en in situations],
+        "materials": _materials(code, bureau.clients, [name for name, _, _ in situations]),
     }
 
 
@@ -92,7 +92,7 @@ def _name(bureau: _Bureau, turn: int) -> dict[str, str]:
     return _words(f"{zh}（{zh_action}{zh_part}）", f"{en} ({en_action}{en_part})")
 
 
-def _materials(code: str, clients: str, cases: Sequence[str]) -> list[dict[str, Any]]:
+def _materials(code: str, clients: str, situations: Sequence[str]) -> list[dict[str, Any]]:
     """Ask for 3 to 12: a form, some that certificates satisfy, and some that only people have."""
     count, held = 3 + _number(code, "count") % 10, _HELD[clients]
     known = min(1 + _number(code, "known") % len(held), count - 1)
@@ -102,7 +102,7 @@ def _materials(code: str, clients: str, cases: Sequence[str]) -> list[dict[str, 
         *(_certificate(code, *one) for one in _draw(held, known, code)),
         *(_paper(clients, *one) for one in papers),
     ]
-    return [*found[:2], *(_eased(code, one, cases) for one in found[2:])]
+    return [*found[:2], *(_eased(code, one, situations) for one in found[2:])]
 
 
 def _paper(clients: str, code: str, zh: str, en: str) -> dict[str, Any]:
@@ -121,11 +121,11 @@ def _certificate(matter: str, slug: str, owner: str, *conditions: dict[str, Any]
     return {"code": slug, "name": _words(zh, en), "owner": owner, "satisfied_by": [option]}
 
 
-def _eased(matter: str, material: dict[str, Any], cases: Sequence[str]) -> dict[str, Any]:
-    """Ask for some materials only in a case 情形, and let some follow later 容缺."""
+def _eased(matter: str, material: dict[str, Any], situations: Sequence[str]) -> dict[str, Any]:
+    """Ask for some materials only in a situation 情形, and let some follow later 容缺."""
     chance = _number(matter, material["code"], "eased")
-    if cases and chance % 4 == 0:
-        material["cases"] = [cases[chance // 4 % len(cases)]]
+    if situations and chance % 4 == 0:
+        material["situations"] = [situations[chance // 4 % len(situations)]]
     if chance % 5 == 0:
         material["may_follow_days"] = (5, 10, 15, 30)[chance // 5 % 4]
     return material
@@ -332,7 +332,7 @@ _ACTIONS = (
     ("补办", "replacement"),
     ("注销", "cancellation"),
 )
-_CASES = (
+_SITUATIONS = (
     ("agent", "委托他人办理的", "Somebody else applies on the applicant's behalf"),
     ("branch", "由分支机构申请的", "A branch applies"),
     ("joint", "两个以上申请人共同申请的", "Several applicants apply together"),

@@ -22,14 +22,15 @@ from ecert.store.connection import Reading, Transaction
 class ClientRow:
     """A department's system that calls over HTTP.
 
-    ``keys`` are its public keys (JWK) by thumbprint, retired ones left out; ``addresses`` the
+    ``allowed`` are the scopes it may ask for; ``keys`` are its public keys (JWK) by thumbprint,
+    retired ones left out; ``addresses`` the
     networks it may call from, empty for any; ``daily_quota`` certificates a day, None for no quota.
     """
 
     id: str
     name: str
     agency: str
-    scopes: frozenset[str]
+    allowed: frozenset[str]
     keys: Mapping[str, Mapping[str, Any]]
     state: str = "active"
     addresses: tuple[str, ...] = ()
@@ -41,7 +42,7 @@ class ClientRow:
             "id": self.id,
             "name": self.name,
             "agency": self.agency,
-            "scopes": sorted(self.scopes),
+            "scopes": sorted(self.allowed),
             "keys": sorted(self.keys),
             "addresses": list(self.addresses),
             "daily_quota": self.daily_quota,
@@ -82,7 +83,7 @@ def _clients(reading: Reading, rows: Sequence[Row[Any]]) -> list[ClientRow]:
             id=row.id,
             name=row.name,
             agency=row.agency,
-            scopes=frozenset(row.scopes.split()),
+            allowed=frozenset(row.scopes.split()),
             keys=keys[row.id],
             state=row.state,
             addresses=tuple(row.addresses.split()),
@@ -109,7 +110,7 @@ def put(tx: Transaction, row: ClientRow) -> None:
 
 def _changeable(row: ClientRow) -> dict[str, Any]:
     return {
-        "scopes": " ".join(sorted(row.scopes)),
+        "scopes": " ".join(sorted(row.allowed)),
         "addresses": " ".join(row.addresses),
         "daily_quota": row.daily_quota,
         "state": row.state,

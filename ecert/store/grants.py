@@ -53,7 +53,7 @@ class GrantRow:
     agency: str
     matter: str
     version: int
-    case: str | None
+    situation: str | None
     fields: Mapping[str, Sequence[str]]
     holder_hmac: bytes
     way: str

@@ -42,6 +42,18 @@ def listed(reading: Reading) -> list[KeyRow]:
     return [_key(row) for row in reading.all(query)]
 
 
+def lock(tx: Transaction, role: str, agency: str | None) -> list[KeyRow]:
+    """Lock the keys, and give those of a role and agency: of two changes one comes first.
+
+    The root's row stands for all: a row that the first change adds is seen by the second.
+    """
+    c = t.keys.c
+    tx.all(select(c.kid).where(c.role == "root").with_for_update())
+    whose = c.agency.is_(None) if agency is None else c.agency == agency
+    query = select(t.keys).where(c.role == role, whose).order_by(c.created_at, c.kid)
+    return [_key(row) for row in tx.all(query)]
+
+
 def add(tx: Transaction, key: KeyRow) -> None:
     """Register a key."""
     tx.connection.execute(

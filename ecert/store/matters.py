@@ -12,6 +12,7 @@ from sqlalchemy import (
     tuple_,
 )
 
+from ecert._encoding import sha256
 from ecert.store import tables as t
 from ecert.store.connection import Reading, Transaction
 
@@ -46,10 +47,13 @@ def listed(
 
 
 def digests(reading: Reading) -> dict[tuple[str, int], bytes]:
-    """Give the digest of every version of every matter."""
+    """Give the digest of every version of every matter, of the words in which it stands now.
+
+    The column ``digest`` keeps what was added, also where a later version of ecert rewrote words.
+    """
     c = t.matters.c
-    rows = reading.connection.execute(select(c.code, c.version, c.digest))
-    return {(row.code, row.version): bytes(row.digest) for row in rows}
+    rows = reading.connection.execute(select(c.code, c.version, c.definition))
+    return {(row.code, row.version): sha256(bytes(row.definition)) for row in rows}
 
 
 def owners(reading: Reading) -> dict[str, str]:

@@ -442,7 +442,7 @@ grants = Table(
     Column("agency", ForeignKey("agencies.code"), nullable=False),
     Column("matter", String(64), nullable=False),
     Column("version", Integer, nullable=False),
-    Column("case", String(64)),
+    Column("situation", String(64)),
     Column("fields", Blob, nullable=False),
     Column("holder_hmac", Blob, nullable=False),
     Column("way", String(16), nullable=False),

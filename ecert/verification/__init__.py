@@ -8,7 +8,7 @@ from ecert.verification.presented import (
     STATEMENTS,
 )
 from ecert.verification.report import REASONS, STEPS, Outcome, Report, Step, Verdict
-from ecert.verification.verifier import StatusSource, Verifier, verify
+from ecert.verification.verifier import StatusSource, Verifier, parse_moment, verify
 
 __all__ = [
     "CREDENTIAL_FILE",
@@ -25,5 +25,6 @@ __all__ = [
     "Step",
     "Verdict",
     "Verifier",
+    "parse_moment",
     "verify",
 ]

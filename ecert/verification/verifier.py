@@ -169,6 +169,14 @@ def _moment(at: datetime | date) -> datetime:
     return at
 
 
+def parse_moment(text: str) -> datetime | date:
+    """Read the moment that is asked about: an instant (RFC 3339), or a date. Raises: InputError."""
+    try:
+        return date.fromisoformat(text) if len(text) == len("2026-01-01") else parse_rfc3339(text)
+    except (ValueError, InputError) as error:
+        raise InputError("at is a date such as 2026-03-01, or an RFC 3339 instant") from error
+
+
 def verify(
     presented: bytes | str,
     trust: Trust,

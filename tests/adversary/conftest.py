@@ -41,14 +41,14 @@ def registry(template: Path, tmp_path: Path, clock: SettableClock) -> Iterator[R
 @pytest.fixture
 def record(registry: Registry, draft_of: Drafts) -> Record:
     """A genuine certificate of the planning agency."""
-    return registry.issue(WORKS, draft_of(), by=CLERK).record
+    return registry.certificates.issue(WORKS, draft_of(), by=CLERK).record
 
 
 @pytest.fixture
 def other(registry: Registry, record: Record, draft_of: Drafts) -> Record:
     """A second genuine certificate of the same agency, issued after the first."""
     del record
-    return registry.issue(WORKS, draft_of(), by=CLERK).record
+    return registry.certificates.issue(WORKS, draft_of(), by=CLERK).record
 
 
 @pytest.fixture

@@ -186,12 +186,12 @@ class Stolen:
 
     def _load(self, role: Role, agency: str | None) -> Any:
         home = self.registry.home
-        kid = self.registry.keys.active(role, agency).kid
+        kid = self.registry.keys.ring.active(role, agency).kid
         secret = (home / "passphrase").read_text("ascii").strip()
         return load_pem_private_key((home / "keys" / f"{kid}.pk8").read_bytes(), secret.encode())
 
     def leaf(self, role: Role, agency: str | None = None) -> bytes:
-        certificate = self.registry.keys.active(role, agency).certificate
+        certificate = self.registry.keys.ring.active(role, agency).certificate
         assert certificate is not None
         return certificate
 

@@ -51,28 +51,28 @@ Drafts = Callable[..., dict[str, Any]]
 def two(registry: Registry, record: Record) -> Registry:
     """A registry in which a second agency has its own key under the same root."""
     del record
-    registry.add_agency(CONSTRUCTION, by=CLERK)
+    registry.agencies.add(CONSTRUCTION, by=CLERK)
     return registry
 
 
 @pytest.fixture
 def theirs(two: Registry, draft_of: Drafts) -> Record:
     """A genuine certificate of the second agency."""
-    return two.issue(WORKS, draft_of(), by=CLERK, agency=CONSTRUCTION.code).record
+    return two.certificates.issue(WORKS, draft_of(), by=CLERK, agency=CONSTRUCTION.code).record
 
 
 @pytest.fixture
 def outside(registry: Registry, record: Record) -> tuple[Registry, Authority]:
     """A second agency whose certificate comes from its own authority."""
     del record
-    request = registry.add_agency(CONSTRUCTION, by=CLERK, brings_certificate=True)
+    request = registry.agencies.add(CONSTRUCTION, by=CLERK, brings_certificate=True)
     assert request is not None
     public = x509.load_pem_x509_csr(request).public_key()
     assert isinstance(public, ec.EllipticCurvePublicKey)
     authority = make_authority("建设系统根")
     leaf = authority.certify(public, Wish((CONSTRUCTION.code,), name=CONSTRUCTION.name))
     pem = leaf.public_bytes(Encoding.PEM) + authority.certificate.public_bytes(Encoding.PEM)
-    registry.keys.certify_pending(CONSTRUCTION, pem)
+    registry.keys.certify(CONSTRUCTION.code, pem, by=CLERK)
     return registry, authority
 
 
@@ -234,9 +234,9 @@ def test_bs_statement_about_as_certificate(
     before = clock()
     clock.move(days(1))
     for operation in (Operation.SUSPEND, Operation.RESUME):
-        two.operate(record.id, operation, basis=Basis("查", "决定", "甲"), by=CLERK)
+        two.certificates.operate(record.id, operation, basis=Basis("查", "决定", "甲"), by=CLERK)
         clock.move(days(1))
-    tokens = [event.token for event in two.history(record.id, by=CLERK)]
+    tokens = [event.token for event in two.certificates.history(record.id, by=CLERK)]
     resumed = Sd.of(tokens[1] + "~")
     header = stolen.header(Role.AGENCY, CONSTRUCTION.code, typ="ecert-statement+jwt")
     key = stolen.key(Role.AGENCY, CONSTRUCTION.code)
@@ -255,7 +255,9 @@ def test_an_agency_under_its_own_authority_is_valid(
     outside: tuple[Registry, Authority], draft_of: Drafts
 ) -> None:
     registry, _ = outside
-    issued = registry.issue(WORKS, draft_of(), by=CLERK, agency=CONSTRUCTION.code).record
+    issued = registry.certificates.issue(
+        WORKS, draft_of(), by=CLERK, agency=CONSTRUCTION.code
+    ).record
     expect(registry.verify(issued.credential), "valid", signature="signature_good")
     expect(registry.verify(issued.seal), "valid", signature="signature_good")
 
@@ -275,7 +277,9 @@ def test_the_registrys_root_issues_a_leaf_with_bs_code(
 ) -> None:
     """B counts only under the anchors listed for b; the registry's own root is not one of them."""
     registry, _ = outside
-    issued = registry.issue(WORKS, draft_of(), by=CLERK, agency=CONSTRUCTION.code).record
+    issued = registry.certificates.issue(
+        WORKS, draft_of(), by=CLERK, agency=CONSTRUCTION.code
+    ).record
     key, leaf = stolen.authority().leaf(CONSTRUCTION.code)
     expect(registry.verify(_chained(Sd.of(issued.credential), key, leaf)), "invalid", **FORGED)
 
@@ -334,7 +338,9 @@ def test_an_authority_that_is_its_own_agency_signs_itself(
     outside: tuple[Registry, Authority], draft_of: Drafts
 ) -> None:
     registry, authority = outside
-    issued = registry.issue(WORKS, draft_of(), by=CLERK, agency=CONSTRUCTION.code).record
+    issued = registry.certificates.issue(
+        WORKS, draft_of(), by=CLERK, agency=CONSTRUCTION.code
+    ).record
     forged = _chained(Sd.of(issued.credential), authority.key, authority.der)
     expect(registry.verify(forged), "invalid", **FORGED)
 
@@ -375,7 +381,9 @@ def test_an_outside_authoritys_sub_authority_speaks_for_its_agency_only(
     outside: tuple[Registry, Authority], sd: Sd, draft_of: Drafts
 ) -> None:
     registry, authority = outside
-    issued = registry.issue(WORKS, draft_of(), by=CLERK, agency=CONSTRUCTION.code).record
+    issued = registry.certificates.issue(
+        WORKS, draft_of(), by=CLERK, agency=CONSTRUCTION.code
+    ).record
     below = authority.sub_authority()
     key, leaf = below.leaf(CONSTRUCTION.code)
     theirs = Sd.of(issued.credential)
@@ -392,7 +400,9 @@ def test_an_outside_leaf_that_is_an_authority_itself_is_no_authority(
     # Mended since this test found it: it can. The policy for authorities looks at basic constraints alone; RFC 5280
     # §6.1.4 (n) wants keyCertSign where there is a key usage (ecert/keys/chain.py _CA_POLICY).
     registry, authority = outside
-    issued = registry.issue(WORKS, draft_of(), by=CLERK, agency=CONSTRUCTION.code).record
+    issued = registry.certificates.issue(
+        WORKS, draft_of(), by=CLERK, agency=CONSTRUCTION.code
+    ).record
     key = new_key()
     wish = replace(Wish((CONSTRUCTION.code,)), is_ca=True)
     half = Authority(authority.certify(key.public_key(), wish), key)
@@ -405,7 +415,9 @@ def test_an_outside_authority_without_basic_constraints_cannot_certify(
     outside: tuple[Registry, Authority], draft_of: Drafts
 ) -> None:
     registry, authority = outside
-    issued = registry.issue(WORKS, draft_of(), by=CLERK, agency=CONSTRUCTION.code).record
+    issued = registry.certificates.issue(
+        WORKS, draft_of(), by=CLERK, agency=CONSTRUCTION.code
+    ).record
     key = new_key()
     made = (
         x509.CertificateBuilder()
@@ -427,7 +439,7 @@ def test_certifying_a_pending_key_with_another_agencys_certificate(
     registry: Registry, record: Record
 ) -> None:
     del record
-    request = registry.add_agency(CONSTRUCTION, by=CLERK, brings_certificate=True)
+    request = registry.agencies.add(CONSTRUCTION, by=CLERK, brings_certificate=True)
     assert request is not None
     public = x509.load_pem_x509_csr(request).public_key()
     assert isinstance(public, ec.EllipticCurvePublicKey)
@@ -435,20 +447,20 @@ def test_certifying_a_pending_key_with_another_agencys_certificate(
     leaf = authority.certify(public, Wish((PLANNING.code,)))
     pem = leaf.public_bytes(Encoding.PEM) + authority.certificate.public_bytes(Encoding.PEM)
     with pytest.raises(SignatureError):
-        registry.keys.certify_pending(CONSTRUCTION, pem)
+        registry.keys.certify(CONSTRUCTION.code, pem, by=CLERK)
 
 
 def test_certifying_a_pending_key_with_a_certificate_of_another_key(
     registry: Registry, record: Record
 ) -> None:
     del record
-    registry.add_agency(CONSTRUCTION, by=CLERK, brings_certificate=True)
+    registry.agencies.add(CONSTRUCTION, by=CLERK, brings_certificate=True)
     authority = make_authority()
     _, leaf = authority.leaf(CONSTRUCTION.code)
     pem = x509.load_der_x509_certificate(leaf).public_bytes(Encoding.PEM)
     with pytest.raises(InputError):
-        registry.keys.certify_pending(
-            CONSTRUCTION, pem + authority.certificate.public_bytes(Encoding.PEM)
+        registry.keys.certify(
+            CONSTRUCTION.code, pem + authority.certificate.public_bytes(Encoding.PEM), by=CLERK
         )
 
 
@@ -577,9 +589,11 @@ def test_a_statement_key_role_is_the_agencys(
     before = clock()
     clock.move(days(1))
     for operation in (Operation.SUSPEND, Operation.RESUME):
-        registry.operate(record.id, operation, basis=Basis("查", "决定", "甲"), by=CLERK)
+        registry.certificates.operate(
+            record.id, operation, basis=Basis("查", "决定", "甲"), by=CLERK
+        )
         clock.move(days(1))
-    first, second = (event.token for event in registry.history(record.id, by=CLERK))
+    first, second = (event.token for event in registry.certificates.history(record.id, by=CLERK))
     claims = Sd.of(first + "~").payload
     header = stolen.header(Role.STATUS, typ="ecert-statement+jwt")
     forged = sign_jwt(header, claims, stolen.key(Role.STATUS))
@@ -603,7 +617,7 @@ def test_an_agency_of_the_same_code_in_another_registry(
     registry: Registry, twin: Registry, draft_of: Drafts, record: Record
 ) -> None:
     """Each is believed in its own registry only, also by a verifier that believes both."""
-    theirs = twin.issue(WORKS, draft_of(), by=CLERK).record
+    theirs = twin.certificates.issue(WORKS, draft_of(), by=CLERK).record
     both = verifier_of(registry, trust=trust_with(registry, twin))
     expect(
         both.verify(record.credential), "undetermined", signature="signature_good", status="offline"

@@ -41,7 +41,7 @@ UNREADABLE = {"read": "unreadable", "signature": "not_reached", "status": "not_r
 
 @pytest.fixture
 def evidence(registry: Registry, record: Record) -> bytes:
-    return registry.evidence(record.id, by=CLERK)
+    return registry.evidence.pack(record.id, by=CLERK)
 
 
 @pytest.fixture
@@ -147,13 +147,17 @@ def test_a_list_from_before_the_revocation_is_no_match_for_a_source(
     registry: Registry, record: Record, evidence: bytes
 ) -> None:
     """Whoever carries a bundle chooses its list: a fresh source goes first."""
-    registry.operate(record.id, Operation.REVOKE, basis=Basis("罚", "决", "甲"), by=CLERK)
+    registry.certificates.operate(
+        record.id, Operation.REVOKE, basis=Basis("罚", "决", "甲"), by=CLERK
+    )
     online = verifier_of(registry, status=registry.status)
     expect(online.verify(evidence), "invalid", **GOOD, status="status_revoked")
 
 
 def test_a_list_that_the_carrier_signed(registry: Registry, record: Record, files: Files) -> None:
-    registry.operate(record.id, Operation.REVOKE, basis=Basis("罚", "决", "甲"), by=CLERK)
+    registry.certificates.operate(
+        record.id, Operation.REVOKE, basis=Basis("罚", "决", "甲"), by=CLERK
+    )
     listed = Sd.of(str(files["status.jwt"], "ascii") + "~")  # type: ignore[arg-type]  # unpacked bytes
     files["status.jwt"] = sign_jwt(listed.header, listed.payload, new_key())
     expect(_check(registry, pack(files)), "undetermined", **GOOD, status="status_unusable")
@@ -170,8 +174,10 @@ def test_the_list_of_another_address(registry: Registry, files: Files) -> None:
 def test_statements_of_another_certificate_change_nothing_today(
     registry: Registry, record: Record, other: Record, files: Files
 ) -> None:
-    registry.operate(other.id, Operation.REVOKE, basis=Basis("罚", "决", "甲"), by=CLERK)
-    (event,) = registry.history(other.id, by=CLERK)
+    registry.certificates.operate(
+        other.id, Operation.REVOKE, basis=Basis("罚", "决", "甲"), by=CLERK
+    )
+    (event,) = registry.certificates.history(other.id, by=CLERK)
     files["statements/0001.jwt"] = event.token
     report = _check(registry, pack(files))
     expect(report, "valid", **GOOD, status="status_good")
@@ -340,7 +346,7 @@ def test_a_second_bundle_behind_the_first(
     registry: Registry, evidence: bytes, other: Record, record: Record
 ) -> None:
     """Readers that begin at the end and readers that begin at the start must not disagree."""
-    second = registry.evidence(other.id, by=CLERK)
+    second = registry.evidence.pack(other.id, by=CLERK)
     report = _check(registry, evidence + second)
     assert report.verdict == "invalid" or report.certificate["id"] in {other.id, record.id}
 

@@ -18,7 +18,7 @@ from cryptography.hazmat.primitives.asymmetric.utils import encode_dss_signature
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from cryptography.x509.oid import ExtensionOID
 
-from ecert.errors import InputError
+from ecert.errors import Forbidden, InputError
 from ecert.keys import Role
 from ecert.model import Actor, Basis, Operation, Record
 from ecert.registry import Registry
@@ -180,7 +180,7 @@ def _signed_by_hand(header: dict[str, Any], payload: str, key: ec.EllipticCurveP
 def test_kid_in_place_of_the_chain(
     registry: Registry, sd: Sd, stolen: Stolen, agency_key: Any
 ) -> None:
-    kid = stolen.registry.keys.active(Role.AGENCY, PLANNING.code).kid
+    kid = stolen.registry.keys.ring.active(Role.AGENCY, PLANNING.code).kid
     forged = sd.with_header(x5c=None, kid=kid).signed(agency_key)
     expect(registry.verify(forged), "invalid", **FORGED)
 
@@ -399,7 +399,7 @@ def test_a_malleated_signature_verifies_but_is_another_credential(
     assert twin != record.credential
     report = registry.verify(twin)
     expect(report, "valid", signature="signature_good", status="status_good")
-    receipt = str(registry.receipt(record.id, by=CLERK))
+    receipt = str(registry.certificates.receipt(record.id, by=CLERK))
     expect(registry.verify(record.credential, receipt=receipt), "valid", log="log_good")
     expect(registry.verify(twin, receipt=receipt), "invalid", log="log_bad")
 
@@ -407,7 +407,9 @@ def test_a_malleated_signature_verifies_but_is_another_credential(
 def test_a_malleated_signature_does_not_dodge_the_revocation(
     registry: Registry, record: Record, sd: Sd
 ) -> None:
-    registry.operate(record.id, Operation.REVOKE, basis=Basis("罚", "决定", "甲"), by=CLERK)
+    registry.certificates.operate(
+        record.id, Operation.REVOKE, basis=Basis("罚", "决定", "甲"), by=CLERK
+    )
     twin = sd.with_token(malleate_jwt(sd.jwt))
     expect(registry.verify(twin), "invalid", signature="signature_good", status="status_revoked")
 
@@ -619,8 +621,10 @@ def test_more_disclosures_than_any_honest_credential(registry: Registry, sd: Sd)
 
 
 def _statement(registry: Registry, record: Record) -> str:
-    registry.operate(record.id, Operation.SUSPEND, basis=Basis("查", "决定", "甲"), by=CLERK)
-    (event,) = registry.history(record.id, by=CLERK)
+    registry.certificates.operate(
+        record.id, Operation.SUSPEND, basis=Basis("查", "决定", "甲"), by=CLERK
+    )
+    (event,) = registry.certificates.history(record.id, by=CLERK)
     return event.token
 
 
@@ -857,7 +861,7 @@ def test_issued_after_its_certificate_had_ended(
     leaf = x509.load_der_x509_certificate(stolen.leaf(Role.AGENCY, PLANNING.code))
     end = int(leaf.not_valid_after_utc.timestamp())
     clock.move(days(30))
-    registry.rotate_key(Role.STATUS, None, by=CLERK)
+    registry.keys.rotate(Role.STATUS, None, by=CLERK)
     clock.now = leaf.not_valid_after_utc + timedelta(days=2)
     expect(registry.verify(_iat(sd, end + 1, agency_key)), "invalid", **FORGED)
     expect(registry.verify(_iat(sd, end, agency_key)), "valid", signature="signature_good")
@@ -877,7 +881,7 @@ def test_a_certificate_outlives_the_certificate_that_signed_it(
 ) -> None:
     """The chain is judged at signing time; the registry has a new status key by then."""
     clock.move(timedelta(days=365 * 3 - 1))
-    registry.rotate_key(Role.STATUS, None, by=CLERK)
+    registry.keys.rotate(Role.STATUS, None, by=CLERK)
     clock.move(days(10))
     expect(registry.verify(record.credential), "valid", signature="signature_good")
 
@@ -962,7 +966,7 @@ def test_signed_later_than_the_clock_shows_by_a_retired_key(
     # `undetermined` and its certificate shown, not `invalid` (ecert/verification/verifier.py
     # judge_key: what fails for certain goes first).
     clock.move(days(1))
-    registry.rotate_key(Role.AGENCY, PLANNING.code, by=CLERK)
+    registry.keys.rotate(Role.AGENCY, PLANNING.code, by=CLERK)
     later = int((clock() + days(1)).timestamp())
     report = registry.verify(_iat(sd, later, agency_key))
     expect(report, "invalid", signature="key_retired", status="not_reached")
@@ -1029,5 +1033,6 @@ def test_an_actor_without_scopes_changes_nothing_about_the_verdict(
     registry: Registry, record: Record
 ) -> None:
     nobody = Actor("nobody", scopes=frozenset())
-    assert registry.look_up(record.id, nobody)[0] is None
+    with pytest.raises(Forbidden):
+        registry.certificates.get(record.id, by=nobody)
     expect(registry.verify(record.credential), "valid", status="status_good")

@@ -38,8 +38,7 @@ from ecert.model import Basis, Operation, Record
 from ecert.pdf.parts import Parts
 from ecert.pdf.render import render
 from ecert.pdf.sign import sign
-from ecert.registry import Registry
-from ecert.registry.documents import CopyWish
+from ecert.registry import CopyWish, Registry
 from ecert.testing import OPERATOR, SettableClock, temporary_registry
 from ecert.verification import Report, Verifier
 from tests.adversary.forge import (
@@ -171,16 +170,16 @@ def case(draft_of: Drafts) -> Iterator[Case]:
 
 
 def _case(registry: Registry, draft_of: Drafts) -> Case:
-    agency = registry.agency(None).code
+    agency = registry.agencies.get(None).code
     record, other = (
-        registry.issue(WORKS, draft_of(), by=OPERATOR).record,
-        registry.issue(
+        registry.certificates.issue(WORKS, draft_of(), by=OPERATOR).record,
+        registry.certificates.issue(
             WORKS, draft_of(holders=[{**draft_of()["holders"][0], "name": "另一公司"}]), by=OPERATOR
         ).record,
     )
-    data = registry.document(record.id, by=OPERATOR).data
-    other_data = registry.document(other.id, by=OPERATOR).data
-    copied = registry.copy(record.id, WISH, by=OPERATOR)[0].data
+    data = registry.documents.get(record.id, by=OPERATOR).data
+    other_data = registry.documents.get(other.id, by=OPERATOR).data
+    copied = registry.documents.copy(record.id, WISH, by=OPERATOR).data
     return Case(
         registry,
         record,
@@ -189,7 +188,7 @@ def _case(registry: Registry, draft_of: Drafts) -> Case:
         other_data,
         copied,
         registry.catalogue.newest(WORKS),
-        registry.keys.signing_key(Role.AGENCY, agency),
+        registry.keys.ring.signing_key(Role.AGENCY, agency),
         _inside(data),
         _inside(copied),
         _inside(other_data),
@@ -910,11 +909,11 @@ def test_signed_by_a_certificate_that_had_ended(case: Case) -> None:
 
 def test_a_document_of_one_agency_signed_by_another(draft_of: Drafts) -> None:
     with temporary_registry() as registry:
-        agency = registry.agency(None).code
-        registry.add_agency(CONSTRUCTION, by=CLERK)
-        record = registry.issue(WORKS, draft_of(), by=CLERK, agency=agency).record
-        data = registry.document(record.id, by=CLERK).data
-        key = registry.keys.signing_key(Role.AGENCY, CONSTRUCTION.code)
+        agency = registry.agencies.get(None).code
+        registry.agencies.add(CONSTRUCTION, by=CLERK)
+        record = registry.certificates.issue(WORKS, draft_of(), by=CLERK, agency=agency).record
+        data = registry.documents.get(record.id, by=CLERK).data
+        key = registry.keys.ring.signing_key(Role.AGENCY, CONSTRUCTION.code)
         page = render(_inside(data), registry.catalogue.newest(WORKS))
         signed = sign(page, key, name="某局", at=MOMENT)
         codes = {**READ, "signature": "document_signer", "agreement": "not_reached"}
@@ -950,7 +949,7 @@ def test_a_trust_file_with_another_address(case: Case) -> None:
 
 
 def _kid(case: Case) -> str:
-    return case.registry.keys.active(Role.AGENCY, case.code).kid
+    return case.registry.keys.ring.active(Role.AGENCY, case.code).kid
 
 
 @pytest.mark.parametrize(
@@ -1357,7 +1356,7 @@ def test_a_copys_code_that_names_another_recipient(case: Case) -> None:
 
 def test_the_record_of_another_certificates_copy(lent: tuple[Case, SettableClock]) -> None:
     case, _ = lent
-    copied = _inside(case.registry.copy(case.other.id, WISH, by=OPERATOR)[0].data)
+    copied = _inside(case.registry.documents.copy(case.other.id, WISH, by=OPERATOR).data)
     page = case.copy_page(copy=copied.copy, seal=copied.seal, copy_receipt=copied.copy_receipt)
     codes = {**READ, "signature": "copy_bad", "agreement": "not_reached"}
     expect(case.verify(case.signed(page)), "invalid", **codes)
@@ -1365,10 +1364,10 @@ def test_the_record_of_another_certificates_copy(lent: tuple[Case, SettableClock
 
 def test_another_agency_signs_the_copys_record(draft_of: Drafts) -> None:
     with temporary_registry() as registry:
-        registry.add_agency(CONSTRUCTION, by=CLERK)
-        agency = next(one.code for one in registry.agencies() if one.code != CONSTRUCTION.code)
-        record = registry.issue(WORKS, draft_of(), by=CLERK, agency=agency).record
-        parts = _inside(registry.copy(record.id, WISH, by=CLERK)[0].data)
+        registry.agencies.add(CONSTRUCTION, by=CLERK)
+        agency = next(one.code for one in registry.agencies.all() if one.code != CONSTRUCTION.code)
+        record = registry.certificates.issue(WORKS, draft_of(), by=CLERK, agency=agency).record
+        parts = _inside(registry.documents.copy(record.id, WISH, by=CLERK).data)
         thief = Stolen(registry)
         head, payload, _ = str(parts.copy).split(".")
         header = {
@@ -1378,7 +1377,7 @@ def test_another_agency_signs_the_copys_record(draft_of: Drafts) -> None:
         key = thief.key(Role.AGENCY, CONSTRUCTION.code)
         token = sign_jwt(header, json.loads(un_b64url(payload)), key)
         page = render(replace(parts, copy=token), registry.catalogue.newest(WORKS))
-        own = registry.keys.signing_key(Role.AGENCY, agency)
+        own = registry.keys.ring.signing_key(Role.AGENCY, agency)
         codes = {**READ, "signature": "copy_bad", "agreement": "not_reached"}
         report = registry.verify(sign(page, own, name="某局", at=MOMENT))
         expect(report, "invalid", **codes)
@@ -1477,7 +1476,7 @@ def test_a_copy_with_another_receipt(case: Case, which: str) -> None:
 def test_a_copy_with_the_receipt_of_another_copy(lent: tuple[Case, SettableClock]) -> None:
     case, _ = lent
     wish = replace(WISH, recipient="另一银行")
-    other = _inside(case.registry.copy(case.record.id, wish, by=OPERATOR)[0].data)
+    other = _inside(case.registry.documents.copy(case.record.id, wish, by=OPERATOR).data)
     page = case.copy_page(copy_receipt=other.copy_receipt)
     expect(case.verify(case.signed(page)), "invalid", **{**GOOD, "log": "log_bad"})
 
@@ -1489,13 +1488,13 @@ def test_a_withdrawn_certificate(lent: tuple[Case, SettableClock]) -> None:
     """The file stays what it was; only what is said of it changes."""
     case, clock = lent
     clock.move(timedelta(days=1))
-    case.registry.operate(
+    case.registry.certificates.operate(
         case.record.id,
         Operation.WITHDRAW,
         basis=Basis("依据不足", "撤销决定书1号", "王五"),
         by=CLERK,
     )
-    assert case.registry.document(case.record.id, by=CLERK).data == case.data
+    assert case.registry.documents.get(case.record.id, by=CLERK).data == case.data
     for presented in (case.data, case.copy):
         report = case.verify(presented)
         expect(report, "invalid", **{**GOOD, "status": "status_withdrawn"})

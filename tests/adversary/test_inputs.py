@@ -62,7 +62,7 @@ def test_random_text(registry: Registry) -> None:
 
 def test_random_text_as_a_receipt(registry: Registry, record: Record) -> None:
     verifier = registry.verifier()
-    genuine = str(registry.receipt(record.id, by=CLERK))
+    genuine = str(registry.certificates.receipt(record.id, by=CLERK))
 
     @settings(max_examples=200)
     @given(st.integers(0, len(genuine)), st.integers(0, 40), st.text(max_size=30))

@@ -39,18 +39,18 @@ UNKNOWN = "1.2.156.3005.2.11440114MA00000928902.11440114MA00000928.{serial}.001.
 
 @pytest.fixture
 def land(registry: Registry, draft_of: Drafts) -> Record:
-    return registry.issue(LAND, draft_of(LAND), by=CLERK).record
+    return registry.certificates.issue(LAND, draft_of(LAND), by=CLERK).record
 
 
 def _refused(
     registry: Registry, draft: dict[str, Any], error: type[EcertError], rule: str, **options: Any
 ) -> None:
     """The refusal names the place and the rule, and nothing was issued or logged."""
-    size = registry.log_head().size
+    size = registry.log.head().size
     with pytest.raises(error) as caught:
-        registry.issue(WORKS, draft, **{"by": CLERK, **options})
+        registry.certificates.issue(WORKS, draft, **{"by": CLERK, **options})
     assert [(fault.pointer, fault.rule) for fault in caught.value.errors] == [("/rests_on/0", rule)]
-    assert registry.log_head().size == size
+    assert registry.log.head().size == size
 
 
 # -- what it rests on ----------------------------------------------------------------------------------------
@@ -59,7 +59,7 @@ def _refused(
 def test_a_draft_may_rest_on_what_is_in_force(
     registry: Registry, land: Record, draft_of: Drafts
 ) -> None:
-    issued = registry.issue(WORKS, draft_of(rests_on=[land.id]), by=CLERK).record
+    issued = registry.certificates.issue(WORKS, draft_of(rests_on=[land.id]), by=CLERK).record
     expect(registry.verify(issued.credential), "valid", status="status_good")
 
 
@@ -82,7 +82,7 @@ def test_a_draft_rests_on_something_that_is_no_identifier(
 def test_a_draft_rests_on_a_certificate_of_a_foreign_type(
     registry: Registry, draft_of: Drafts
 ) -> None:
-    works = registry.issue(WORKS, draft_of(), by=CLERK).record
+    works = registry.certificates.issue(WORKS, draft_of(), by=CLERK).record
     _refused(registry, draft_of(rests_on=[works.id]), NotInForce, "rests_on_type")
 
 
@@ -92,23 +92,27 @@ def test_a_draft_rests_on_a_certificate_of_a_foreign_type(
 def test_a_draft_rests_on_a_certificate_that_fell(
     registry: Registry, land: Record, draft_of: Drafts, operation: Operation
 ) -> None:
-    registry.operate(land.id, operation, basis=BASIS, by=CLERK)
+    registry.certificates.operate(land.id, operation, basis=BASIS, by=CLERK)
     _refused(registry, draft_of(rests_on=[land.id]), NotInForce, "not_in_force")
 
 
 def test_a_draft_rests_on_a_superseded_certificate(
     registry: Registry, land: Record, draft_of: Drafts
 ) -> None:
-    changed = registry.succeed(land.id, Operation.CHANGE, draft_of(LAND), basis=BASIS, by=CLERK)
+    changed = registry.certificates.succeed(
+        land.id, Operation.CHANGE, draft_of(LAND), basis=BASIS, by=CLERK
+    )
     _refused(registry, draft_of(rests_on=[land.id]), NotInForce, "not_in_force")
-    registry.issue(WORKS, draft_of(rests_on=[changed.record.id]), by=CLERK)
+    registry.certificates.issue(WORKS, draft_of(rests_on=[changed.record.id]), by=CLERK)
 
 
 def test_a_draft_rests_on_an_expired_certificate(
     registry: Registry, clock: SettableClock, draft_of: Drafts
 ) -> None:
-    short = registry.issue(LAND, draft_of(LAND, valid_to="2026-03-10"), by=CLERK).record
-    registry.issue(WORKS, draft_of(rests_on=[short.id]), by=CLERK)
+    short = registry.certificates.issue(
+        LAND, draft_of(LAND, valid_to="2026-03-10"), by=CLERK
+    ).record
+    registry.certificates.issue(WORKS, draft_of(rests_on=[short.id]), by=CLERK)
     clock.move(days(9))
     _refused(registry, draft_of(rests_on=[short.id]), NotInForce, "not_in_force")
 
@@ -116,7 +120,7 @@ def test_a_draft_rests_on_an_expired_certificate(
 def test_what_a_client_may_not_see_reads_as_unknown(
     registry: Registry, land: Record, draft_of: Drafts
 ) -> None:
-    registry.add_agency(CONSTRUCTION, by=CLERK)
+    registry.agencies.add(CONSTRUCTION, by=CLERK)
     scopes = frozenset({"certificates:issue"})
     stranger = Actor("x", agency=CONSTRUCTION.code, client="c", scopes=scopes)
     _refused(registry, draft_of(rests_on=[land.id]), NotInForce, "unknown", by=stranger)
@@ -126,17 +130,17 @@ def test_resting_on_the_same_certificate_twice(
     registry: Registry, land: Record, draft_of: Drafts
 ) -> None:
     with pytest.raises(DraftError) as caught:
-        registry.issue(WORKS, draft_of(rests_on=[land.id, land.id]), by=CLERK)
+        registry.certificates.issue(WORKS, draft_of(rests_on=[land.id, land.id]), by=CLERK)
     assert [fault.rule for fault in caught.value.errors] == ["uniqueItems"]
 
 
 def test_a_foundation_that_falls_later_is_a_warning_and_no_more(
     registry: Registry, land: Record, draft_of: Drafts
 ) -> None:
-    works = registry.issue(WORKS, draft_of(rests_on=[land.id]), by=CLERK).record
-    registry.operate(land.id, Operation.WITHDRAW, basis=BASIS, by=CLERK)
+    works = registry.certificates.issue(WORKS, draft_of(rests_on=[land.id]), by=CLERK).record
+    registry.certificates.operate(land.id, Operation.WITHDRAW, basis=BASIS, by=CLERK)
     expect(registry.verify(works.credential), "valid", status="status_good")
-    warnings = registry.show(works.id, by=CLERK).warnings
+    warnings = registry.certificates.get(works.id, by=CLERK).warnings
     assert [(one["code"], one["id"]) for one in warnings] == [("foundation_fell", land.id)]
 
 
@@ -144,23 +148,23 @@ def test_a_foundation_that_falls_later_is_a_warning_and_no_more(
 
 
 def test_a_client_issues_for_another_agency(registry: Registry, draft_of: Drafts) -> None:
-    registry.add_agency(CONSTRUCTION, by=CLERK)
+    registry.agencies.add(CONSTRUCTION, by=CLERK)
     scopes = frozenset({"certificates:issue"})
     client = Actor("x", agency=CONSTRUCTION.code, client="c", scopes=scopes)
     with pytest.raises(Forbidden):
-        registry.issue(WORKS, draft_of(), by=client, agency=PLANNING.code)
+        registry.certificates.issue(WORKS, draft_of(), by=client, agency=PLANNING.code)
 
 
 @pytest.mark.parametrize("operation", [Operation.SUSPEND, Operation.REVOKE, Operation.CHANGE])
 def test_a_client_operates_upon_another_agencys_certificate(
     registry: Registry, land: Record, draft_of: Drafts, operation: Operation
 ) -> None:
-    registry.add_agency(CONSTRUCTION, by=CLERK)
+    registry.agencies.add(CONSTRUCTION, by=CLERK)
     scopes = frozenset({"certificates:operate", "certificates:issue"})
     client = Actor("x", agency=CONSTRUCTION.code, client="c", scopes=scopes)
     draft = draft_of(LAND) if operation is Operation.CHANGE else None
     with pytest.raises(NotFound):
-        registry.operate(land.id, operation, basis=BASIS, by=client, draft=draft)
+        registry.certificates.operate(land.id, operation, basis=BASIS, by=client, draft=draft)
     expect(registry.verify(land.credential), "valid", status="status_good")
 
 
@@ -168,12 +172,12 @@ def test_a_number_that_another_current_certificate_has(
     registry: Registry, land: Record, draft_of: Drafts
 ) -> None:
     with pytest.raises(NumberTaken):
-        registry.issue(LAND, draft_of(LAND, number=land.body["number"]), by=CLERK)
+        registry.certificates.issue(LAND, draft_of(LAND, number=land.body["number"]), by=CLERK)
 
 
 def test_an_issue_date_in_the_future(registry: Registry, draft_of: Drafts) -> None:
     with pytest.raises(DraftError) as caught:
-        registry.issue(WORKS, draft_of(issued_on="2026-03-03"), by=CLERK)
+        registry.certificates.issue(WORKS, draft_of(issued_on="2026-03-03"), by=CLERK)
     assert [(fault.pointer, fault.rule) for fault in caught.value.errors] == [
         ("/issued_on", "future")
     ]
@@ -246,14 +250,14 @@ def test_adding_a_type_is_adding_a_folder(
 ) -> None:
     _dog(registry.home)
     opened = _reopen(registry, clock, tmp_path)
-    issued = opened.issue(DOG, _example(opened, DOG), by=CLERK).record
+    issued = opened.certificates.issue(DOG, _example(opened, DOG), by=CLERK).record
     assert issued.body["number"] == "犬440114202600001"
     assert issued.body["valid_to"] == "2027-03-01"
     expect(opened.verify(issued.credential), "valid", type="type_good", status="status_good")
     expect(opened.verify(issued.seal), "valid", type="type_good", status="status_good")
-    bundle = opened.evidence(issued.id, by=CLERK)
+    bundle = opened.evidence.pack(issued.id, by=CLERK)
     expect(opened.verifier(is_offline=True).verify(bundle), "valid", type="type_good")
-    shown = opened.present(issued.id, ["fields.walkers"], by=CLERK)
+    shown = opened.certificates.present(issued.id, ["fields.walkers"], by=CLERK)
     report = opened.verify(shown)
     expect(report, "valid", type="type_good")
     assert report.certificate is not None
@@ -266,7 +270,7 @@ def test_a_verifier_without_the_new_type_says_that_it_does_not_know_it(
 ) -> None:
     _dog(registry.home)
     opened = _reopen(registry, clock, tmp_path)
-    issued = opened.issue(DOG, _example(opened, DOG), by=CLERK).record
+    issued = opened.certificates.issue(DOG, _example(opened, DOG), by=CLERK).record
     shutil.rmtree(opened.home / "types" / DOG)
     poorer = _reopen(opened, clock, tmp_path)
     for presented in (issued.credential, issued.seal):
@@ -281,7 +285,7 @@ def test_a_type_that_was_edited_after_its_use(
 ) -> None:
     folder = _dog(registry.home)
     opened = _reopen(registry, clock, tmp_path)
-    issued = opened.issue(DOG, _example(opened, DOG), by=CLERK).record
+    issued = opened.certificates.issue(DOG, _example(opened, DOG), by=CLERK).record
     path = folder / f"{part}.json"
     value = json.loads(path.read_text("utf-8"))
     if part == "type":
@@ -290,16 +294,16 @@ def test_a_type_that_was_edited_after_its_use(
         value["properties"]["breed"]["maxLength"] = 41
     path.write_text(json.dumps(value), "utf-8")
     edited = _reopen(opened, clock, tmp_path)
-    size = edited.log_head().size
+    size = edited.log.head().size
     with pytest.raises(TypeChanged):
-        edited.issue(DOG, _example(edited, DOG), by=CLERK)
-    assert edited.log_head().size == size
+        edited.certificates.issue(DOG, _example(edited, DOG), by=CLERK)
+    assert edited.log.head().size == size
     report = edited.verify(issued.credential)
     expect(report, "undetermined", signature="signature_good", type="type_differs")
     _dog(edited.home, 1)
     _dog(edited.home, 2)
     healed = _reopen(edited, clock, tmp_path)
-    again = healed.issue(DOG, _example(healed, DOG), by=CLERK).record
+    again = healed.certificates.issue(DOG, _example(healed, DOG), by=CLERK).record
     assert again.body["type"]["version"] == 2
     for found in (issued, again):
         expect(healed.verify(found.credential), "valid", type="type_good")
@@ -313,8 +317,8 @@ def test_a_type_that_is_not_published(
     _dog(registry.home, state=state)
     opened = _reopen(registry, clock, tmp_path)
     with pytest.raises(TypeNotIssuable):
-        opened.issue(DOG, _example(opened, DOG), by=CLERK)
-    assert opened.log_head().size == 0
+        opened.certificates.issue(DOG, _example(opened, DOG), by=CLERK)
+    assert opened.log.head().size == 0
     opened.close()
 
 
@@ -323,12 +327,12 @@ def test_a_type_that_is_deprecated_after_its_use_still_verifies(
 ) -> None:
     _dog(registry.home)
     opened = _reopen(registry, clock, tmp_path)
-    issued = opened.issue(DOG, _example(opened, DOG), by=CLERK).record
+    issued = opened.certificates.issue(DOG, _example(opened, DOG), by=CLERK).record
     _dog(opened.home, state="deprecated")
     later = _reopen(opened, clock, tmp_path)
     expect(later.verify(issued.credential), "valid", type="type_good")
     with pytest.raises(TypeNotIssuable):
-        later.issue(DOG, _example(later, DOG), by=CLERK)
+        later.certificates.issue(DOG, _example(later, DOG), by=CLERK)
     later.close()
 
 
@@ -338,7 +342,7 @@ def test_a_draft_version_beside_a_published_one_does_not_issue(
     _dog(registry.home, 1)
     _dog(registry.home, 2, state="draft")
     opened = _reopen(registry, clock, tmp_path)
-    issued = opened.issue(DOG, _example(opened, DOG), by=CLERK).record
+    issued = opened.certificates.issue(DOG, _example(opened, DOG), by=CLERK).record
     assert issued.body["type"]["version"] == 1
     opened.close()
 
@@ -349,8 +353,8 @@ def test_a_provisional_type_where_they_are_not_allowed(
     plan = Plan("https://licences.example", PLANNING, trial=False)
     registry = make_registry(name="real", plan=plan)
     with pytest.raises(TypeNotIssuable):
-        registry.issue(WORKS, draft_of(), by=CLERK)
-    assert registry.log_head().size == 0
+        registry.certificates.issue(WORKS, draft_of(), by=CLERK)
+    assert registry.log.head().size == 0
 
 
 def test_a_confirmed_type_where_provisional_ones_are_not_allowed(
@@ -360,7 +364,7 @@ def test_a_confirmed_type_where_provisional_ones_are_not_allowed(
     registry = make_registry(name="real", plan=plan)
     _dog(registry.home)
     opened = _reopen(registry, clock, tmp_path)
-    issued = opened.issue(DOG, _example(opened, DOG), by=CLERK).record
+    issued = opened.certificates.issue(DOG, _example(opened, DOG), by=CLERK).record
     expect(opened.verify(issued.credential), "valid", type="type_good")
     expect(opened.verify(issued.seal), "valid", type="type_good")
     opened.close()
@@ -377,7 +381,7 @@ def test_an_own_type_over_a_shipped_one_counts_as_another_definition(
     value["legal_text"]["zh"] = "另一段文字"
     path.write_text(json.dumps(value), "utf-8")
     opened = _reopen(registry, clock, tmp_path)
-    issued = opened.issue(WORKS, draft_of(), by=CLERK).record
+    issued = opened.certificates.issue(WORKS, draft_of(), by=CLERK).record
     expect(opened.verify(issued.credential), "valid", type="type_good")
     from ecert.verification import verify
 
@@ -419,7 +423,7 @@ def test_a_draft_that_brings_what_only_the_registry_gives(
 ) -> None:
     for name in ("id", "status", "issuer", "supersedes", "type", "created_at", "iss", "_sd"):
         with pytest.raises(DraftError) as caught:
-            registry.issue(WORKS, {**draft_of(), name: "x"}, by=CLERK)
+            registry.certificates.issue(WORKS, {**draft_of(), name: "x"}, by=CLERK)
         assert [fault.pointer for fault in caught.value.errors] == [f"/{name}"]
 
 
@@ -430,7 +434,7 @@ def test_a_field_with_a_name_that_disclosures_use(
     draft = draft_of()
     draft["fields"][name] = "x"
     with pytest.raises(DraftError):
-        registry.issue(WORKS, draft, by=CLERK)
+        registry.certificates.issue(WORKS, draft, by=CLERK)
 
 
 def test_a_certificate_never_outlives_the_check_of_its_own_dates(
@@ -438,7 +442,7 @@ def test_a_certificate_never_outlives_the_check_of_its_own_dates(
 ) -> None:
     """Already over on the day of issue: issued as history, and never valid."""
     draft = draft_of(issued_on="2025-01-01", valid_from="2025-01-01", valid_to="2025-12-31")
-    issued = registry.issue(WORKS, draft, by=CLERK).record
+    issued = registry.certificates.issue(WORKS, draft, by=CLERK).record
     report = registry.verify(issued.credential)
     expect(report, "invalid", time="expired")
     report = registry.verify(issued.credential, at=clock() - timedelta(days=100))

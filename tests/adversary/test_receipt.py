@@ -155,7 +155,7 @@ def believing(registry: Registry, *logs: OwnLog, **changes: Any) -> Trust:
 def text(registry: Registry, record: Record, other: Record) -> str:
     """The genuine receipt of the first certificate, in a log of two."""
     del other
-    return str(registry.receipt(record.id, by=CLERK))
+    return str(registry.certificates.receipt(record.id, by=CLERK))
 
 
 @pytest.fixture
@@ -186,7 +186,7 @@ def test_no_receipt_is_no_fault(registry: Registry, record: Record) -> None:
 def test_the_receipt_of_another_document(
     registry: Registry, record: Record, other: Record, text: str
 ) -> None:
-    theirs = str(registry.receipt(other.id, by=CLERK))
+    theirs = str(registry.certificates.receipt(other.id, by=CLERK))
     _check(registry, record, theirs, "log_bad", "invalid")
     _check(registry, other, text, "log_bad", "invalid")
 
@@ -204,9 +204,9 @@ def test_the_receipt_of_a_statement_of_the_same_certificate(
 ) -> None:
     clock.move(days(1))
     for operation in (Operation.SUSPEND, Operation.RESUME):
-        registry.operate(record.id, operation, basis=Basis("查", "决", "甲"), by=CLERK)
-    for event in registry.history(record.id, by=CLERK):
-        receipt = str(registry.receipt_at(event.log_index))
+        registry.certificates.operate(record.id, operation, basis=Basis("查", "决", "甲"), by=CLERK)
+    for event in registry.certificates.history(record.id, by=CLERK):
+        receipt = str(registry.log.receipt(event.log_index))
         _check(registry, record, receipt, "log_bad", "invalid")
 
 
@@ -321,15 +321,15 @@ def test_a_checkpoint_with_another_size_or_root_under_the_old_signature(
 def test_an_older_checkpoint_that_does_not_cover_the_entry(
     registry: Registry, record: Record, draft_of: Drafts
 ) -> None:
-    old = Paper.of(str(registry.receipt(record.id, by=CLERK)))
-    late = registry.issue(WORKS, draft_of(), by=CLERK).record
-    new = Paper.of(str(registry.receipt(late.id, by=CLERK)))
+    old = Paper.of(str(registry.certificates.receipt(record.id, by=CLERK)))
+    late = registry.certificates.issue(WORKS, draft_of(), by=CLERK).record
+    new = Paper.of(str(registry.certificates.receipt(late.id, by=CLERK)))
     changed = new.changed(checkpoint=old.checkpoint)
     _check(registry, late, changed, "log_bad", "invalid")
 
 
 def test_a_forked_log_of_the_same_name_by_another_key(registry: Registry, record: Record) -> None:
-    fork = OwnLog(registry.origin)
+    fork = OwnLog(registry.log.origin)
     jwt = record.credential.partition("~")[0]
     receipt = fork.receipt(entry_of(jwt, bytes(16)), bytes(16))
     _check(registry, record, receipt, "log_bad", "invalid")
@@ -340,7 +340,7 @@ def test_a_forked_log_of_the_same_name_by_another_key(registry: Registry, record
 def test_the_genuine_signature_under_a_forks_checkpoint(
     registry: Registry, record: Record, paper: Paper
 ) -> None:
-    fork = OwnLog(registry.origin)
+    fork = OwnLog(registry.log.origin)
     jwt = record.credential.partition("~")[0]
     forged = Paper.of(fork.receipt(entry_of(jwt, bytes(16)), bytes(16)))
     forged.checkpoint = forged.text + "\n" + paper.checkpoint.partition("\n\n")[2]
@@ -372,7 +372,7 @@ def test_another_log_that_the_trust_file_does_not_name(registry: Registry, recor
 @pytest.mark.parametrize("cut", [1, 5, 10])
 def test_a_log_whose_name_begins_like_ours(registry: Registry, record: Record, cut: int) -> None:
     jwt = record.credential.partition("~")[0]
-    for name in (registry.origin[:-cut], registry.origin + "x"):
+    for name in (registry.log.origin[:-cut], registry.log.origin + "x"):
         receipt = OwnLog(name).receipt(entry_of(jwt, bytes(16)), bytes(16))
         _check(registry, record, receipt, "log_unknown", "valid")
 
@@ -437,7 +437,7 @@ def test_witnesses_that_the_trust_file_asks_for(
 
 def test_a_log_cannot_witness_itself(registry: Registry, record: Record, paper: Paper) -> None:
     """Its own key stands in the list of witnesses under two kinds: still one signer."""
-    log = OwnLog(registry.origin, Stolen(registry).log_key())
+    log = OwnLog(registry.log.origin, Stolen(registry).log_key())
     trust = _witnessed(registry, OwnLog("w.example"), quorum=1)
     verifier = verifier_of(registry, trust=trust, status=registry.status)
     forged = paper.changed(checkpoint=paper.checkpoint + log.cosign(paper.text))
@@ -595,7 +595,7 @@ def test_a_receipt_alone_from_an_unknown_log(registry: Registry) -> None:
 
 
 def test_a_damaged_receipt_in_a_bundle(registry: Registry, record: Record, paper: Paper) -> None:
-    files = unpack(registry.evidence(record.id, by=CLERK))
+    files = unpack(registry.evidence.pack(record.id, by=CLERK))
     files["receipt.tlog-proof"] = paper.changed(path=[flip(paper.path[0], 3)])
     report = registry.verify(pack(files))
     expect(report, "invalid", read="read_evidence", log="log_bad")
@@ -610,7 +610,7 @@ def test_a_demanded_log(registry: Registry, record: Record, text: str) -> None:
     expect(strict.verify(record.credential), "undetermined", **GOOD, log="no_receipt")
     expect(strict.verify(record.credential, receipt=text), "valid", **GOOD, log="log_good")
     expect(strict.verify(record.seal), "undetermined", read="read_seal", log="no_receipt")
-    bundle = registry.evidence(record.id, by=CLERK)
+    bundle = registry.evidence.pack(record.id, by=CLERK)
     expect(strict.verify(bundle), "valid", read="read_evidence", log="log_good")
 
 
@@ -619,7 +619,7 @@ def test_a_demanded_log_and_a_receipt_of_another(
 ) -> None:
     trust = believing(registry, require_log=True)
     strict = verifier_of(registry, trust=trust, status=registry.status)
-    theirs = str(registry.receipt(other.id, by=CLERK))
+    theirs = str(registry.certificates.receipt(other.id, by=CLERK))
     expect(strict.verify(record.credential, receipt=theirs), "invalid", **GOOD, log="log_bad")
 
 
@@ -648,12 +648,12 @@ class Theft:
 @pytest.fixture
 def theft(registry: Registry, clock: SettableClock, record: Record, stolen: Stolen) -> Theft:
     key = stolen.key(Role.AGENCY, PLANNING.code)
-    receipt = str(registry.receipt(record.id, by=CLERK))
-    kid = registry.keys.active(Role.AGENCY, PLANNING.code).kid
+    receipt = str(registry.certificates.receipt(record.id, by=CLERK))
+    kid = registry.keys.ring.active(Role.AGENCY, PLANNING.code).kid
     clock.move(days(1))
     since = clock()
     clock.move(days(1))
-    registry.compromise_key(kid, since, by=CLERK)
+    registry.keys.compromise(kid, since, by=CLERK)
     return Theft(registry, Sd.of(record.credential), key, receipt)
 
 
@@ -683,7 +683,7 @@ def test_compromised_and_logged_by_the_thiefs_own_log(theft: Theft) -> None:
     jwt = forged.partition("~")[0]
     for name, verdict, code in (
         ("evil.example/log", "undetermined", "log_unknown"),
-        (theft.registry.origin, "invalid", "log_bad"),
+        (theft.registry.log.origin, "invalid", "log_bad"),
     ):
         receipt = OwnLog(name).receipt(entry_of(jwt, bytes(16)), bytes(16))
         report = theft.registry.verify(forged, receipt=receipt)
@@ -700,7 +700,7 @@ def test_compromised_with_a_proof_from_after(
     registry: Registry, record: Record, other: Record
 ) -> None:
     """The log already had the first entry, not the second, when the key was stolen."""
-    kid = registry.keys.active(Role.AGENCY, PLANNING.code).kid
+    kid = registry.keys.ring.active(Role.AGENCY, PLANNING.code).kid
     stated = {"kid": kid, "since": "2026-03-02T01:30:00Z", "log_size": 1}
     trust = trust_with(registry, change=lambda one: one["compromised"].append(stated))
     verifier = verifier_of(registry, trust=trust, status=registry.status)
@@ -708,17 +708,17 @@ def test_compromised_with_a_proof_from_after(
         (record, "valid", "signature_good"),
         (other, "invalid", "key_compromised_after"),
     ):
-        receipt = str(registry.receipt(found.id, by=CLERK))
+        receipt = str(registry.certificates.receipt(found.id, by=CLERK))
         report = verifier.verify(found.credential, receipt=receipt)
         expect(report, verdict, signature=code, log="log_good")
 
 
 def test_compromised_before_anything_was_logged(registry: Registry, record: Record) -> None:
-    kid = registry.keys.active(Role.AGENCY, PLANNING.code).kid
+    kid = registry.keys.ring.active(Role.AGENCY, PLANNING.code).kid
     stated = {"kid": kid, "since": "2026-01-01T00:00:00Z", "log_size": 0}
     trust = trust_with(registry, change=lambda one: one["compromised"].append(stated))
     verifier = verifier_of(registry, trust=trust, status=registry.status)
-    receipt = str(registry.receipt(record.id, by=CLERK))
+    receipt = str(registry.certificates.receipt(record.id, by=CLERK))
     report = verifier.verify(record.credential, receipt=receipt)
     expect(report, "invalid", signature="key_compromised_after", log="log_good")
 
@@ -737,7 +737,7 @@ def test_a_retired_key_signed_before(
     registry: Registry, clock: SettableClock, record: Record
 ) -> None:
     clock.move(days(1))
-    registry.rotate_key(Role.AGENCY, PLANNING.code, by=CLERK)
+    registry.keys.rotate(Role.AGENCY, PLANNING.code, by=CLERK)
     clock.move(days(1))
     expect(registry.verify(record.credential), "valid", **GOOD)
     expect(registry.verify(record.seal), "valid", signature="signature_good")
@@ -748,7 +748,7 @@ def test_a_retired_key_signs_after(
 ) -> None:
     key = stolen.key(Role.AGENCY, PLANNING.code)
     clock.move(days(1))
-    registry.rotate_key(Role.AGENCY, PLANNING.code, by=CLERK)
+    registry.keys.rotate(Role.AGENCY, PLANNING.code, by=CLERK)
     clock.move(days(1))
     late = int(clock().timestamp())
     report = registry.verify(sd.changed(iat=late).signed(key))
@@ -763,7 +763,7 @@ def test_the_second_of_retirement(
     key = stolen.key(Role.AGENCY, PLANNING.code)
     clock.move(days(1))
     now = int(clock().timestamp())
-    registry.rotate_key(Role.AGENCY, PLANNING.code, by=CLERK)
+    registry.keys.rotate(Role.AGENCY, PLANNING.code, by=CLERK)
     clock.move(days(1))
     expect(registry.verify(sd.changed(iat=now).signed(key)), "valid", signature="signature_good")
     expect(registry.verify(sd.changed(iat=now + 1).signed(key)), "invalid", signature="key_retired")
@@ -773,8 +773,8 @@ def test_a_new_key_after_a_rotation(
     registry: Registry, clock: SettableClock, record: Record, draft_of: Drafts
 ) -> None:
     clock.move(days(1))
-    registry.rotate_key(Role.AGENCY, PLANNING.code, by=CLERK)
-    fresh = registry.issue(WORKS, draft_of(), by=CLERK).record
+    registry.keys.rotate(Role.AGENCY, PLANNING.code, by=CLERK)
+    fresh = registry.certificates.issue(WORKS, draft_of(), by=CLERK).record
     for found in (record, fresh):
         expect(registry.verify(found.credential), "valid", **GOOD)
         expect(registry.verify(found.seal), "valid", signature="signature_good")

@@ -164,7 +164,7 @@ def test_two_seals_in_one_text(registry: Registry, record: Record, other: Record
 
 
 def test_a_seal_signed_by_another_agency(registry: Registry, cose: Cose, stolen: Stolen) -> None:
-    registry.add_agency(CONSTRUCTION, by=CLERK)
+    registry.agencies.add(CONSTRUCTION, by=CLERK)
     key = stolen.key(Role.AGENCY, CONSTRUCTION.code)
     expect(registry.verify(cose.signed(key)), "invalid", **FORGED)
 
@@ -189,7 +189,9 @@ def test_a_malleated_seal_says_the_same(registry: Registry, record: Record, cose
     """ES256 is malleable: the twin is as good, and the status is found by index, not by signature."""
     twin = cose.changed(signature=malleate(cose.signature)).text()
     expect(registry.verify(twin), "valid", **GOOD)
-    registry.operate(record.id, Operation.REVOKE, basis=Basis("罚", "决", "甲"), by=CLERK)
+    registry.certificates.operate(
+        record.id, Operation.REVOKE, basis=Basis("罚", "决", "甲"), by=CLERK
+    )
     expect(registry.verify(twin), "invalid", **GOOD, status="status_revoked")
 
 

@@ -35,7 +35,7 @@ from ecert.registry import Registry
 from ecert.store import tables, trees
 from ecert.testing import SettableClock
 from ecert_api import create_app
-from tests.conftest import CLERK, CONSTRUCTION, PLANNING, WORKS
+from tests.conftest import CLERK, CONSTRUCTION, PLANNING, WORKS, trail_rows
 
 RURAL = "rural-construction-planning-permit"
 SITING = "project-siting-opinion"  # its validity is three years, so it can expire
@@ -145,10 +145,10 @@ class Portal:
     def enrol(self, agency: str, scopes: Iterable[str], alg: str = "ES256") -> System:
         """Register one more system of an agency."""
         key = make_key(alg)
-        row = self.registry.add_client(
+        row = self.registry.clients.add(
             "审批系统", agency=agency, scopes=scopes, jwk=jwk_of(key), by=CLERK
         )
-        return System(row.id, agency, row.scopes, key, alg, self.base, self.now)
+        return System(row.id, agency, row.allowed, key, alg, self.base, self.now)
 
     # -- tokens
 
@@ -230,7 +230,7 @@ class Portal:
     def audit(self) -> list[dict[str, Any]]:
         """Read the whole audit trail from the registry itself."""
         rows: list[dict[str, Any]] = []
-        while page := self.registry.audit_rows(after=len(rows) - 1, limit=1000):
+        while page := trail_rows(self.registry, after=len(rows) - 1, limit=1000):
             rows += page
         return rows
 
@@ -283,7 +283,7 @@ def make_registry_at(url: str, folder: Path, *, clock: SettableClock | None = No
     state = folder / "state"
     around = Surroundings(state=state, clock=clock) if clock else Surroundings(state=state)
     registry = init_registry(folder / "home", Plan(url, PLANNING, trial=True), around=around)
-    registry.add_agency(CONSTRUCTION, by=CLERK)
+    registry.agencies.add(CONSTRUCTION, by=CLERK)
     return registry
 
 

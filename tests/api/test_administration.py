@@ -116,7 +116,7 @@ def test_a_village_below_a_town_below_a_district_uses_what_the_district_has(
     }
     office.good("POST", "/v1/sharing-rules", 201, json=rule)
     issued = office.desk.issued(office.desk.planning, a_draft())
-    office.desk.registry.publish()
+    office.desk.registry.log.publish()
     village, _ = office.add_client(VILLAGE)
     matters = office.good("GET", "/v1/matters", who=village)["items"]
     assert [one["code"] for one in matters] == ["T-1"]
@@ -354,13 +354,13 @@ def test_clients_of_other_agencies_are_not_there(office: Office) -> None:
 
 def test_a_webhook_is_set_changed_and_removed(office: Office) -> None:
     who, _ = office.add_client()
-    path, desk = f"/v1/clients/{who.id}/webhook", office.desk.registry.client_desk
+    path, webhooks = f"/v1/clients/{who.id}/webhook", office.desk.registry.webhooks
     for url in ("https://approval.example.gov.cn/ecert", "http://127.0.0.1:8080/told"):
         office.good("PUT", path, json={"url": url})
-        (row,) = desk.webhooks()
+        (row,) = webhooks.all()
         assert (row.client, row.url, row.failures) == (who.id, url, 0)
     office.good("PUT", path, json={"url": None})
-    assert desk.webhooks() == []
+    assert webhooks.all() == []
     assert [row["outcome"] for row in office.trail("client.webhook")] == ["done"] * 3
 
 
@@ -368,7 +368,7 @@ def test_a_webhook_is_set_changed_and_removed(office: Office) -> None:
 def test_a_webhook_goes_to_a_proper_address_only(office: Office, url: str) -> None:
     who, _ = office.add_client()
     refused(office.call("PUT", f"/v1/clients/{who.id}/webhook", json={"url": url}), 400)
-    assert office.desk.registry.client_desk.webhooks() == []
+    assert office.desk.registry.webhooks.all() == []
 
 
 # -- sharing rules ---------------------------------------------------------------------------------
@@ -418,7 +418,7 @@ def test_a_rule_that_is_not_right_is_refused(
 ) -> None:
     body = {"type": WORKS, "agency": PLANNING.code, "legal_basis": "法", "mode": "unconditional"}
     refused(office.call("POST", "/v1/sharing-rules", json={**body, **change}), status)
-    assert office.desk.registry.reuse.rules() == []
+    assert office.desk.registry.rules.all(by=CLERK) == []
 
 
 # -- identity providers ------------------------------------------------------------------------------
@@ -474,7 +474,7 @@ def test_a_provider_that_is_not_right_is_refused(
         **change,
     }
     refused(office.call("POST", "/v1/identity-providers", json=body), 400)
-    assert office.desk.registry.reuse.providers() == []
+    assert office.desk.registry.providers.all(by=CLERK) == []
 
 
 # -- all of it ---------------------------------------------------------------------------------------
@@ -495,8 +495,8 @@ def test_a_refused_change_is_in_the_trail_too(office: Office) -> None:
 def test_the_trail_holds_no_keys_and_checks_out(office: Office) -> None:
     office.add_client()
     rule = new_rule(WORKS, PLANNING.code, legal_basis="法")
-    office.desk.registry.reuse.add_rule(rule, by=CLERK)
-    office.desk.registry.check_trail()
+    office.desk.registry.rules.add(rule, by=CLERK)
+    office.desk.registry.trail.check()
     assert '"crv"' not in json.dumps(office.desk.audit(), default=str)
 
 

@@ -840,7 +840,7 @@ def test_before_the_publication_a_receipt_is_not_there_yet(desk: Portal, a_draft
         answer = desk.get(desk.planning, issued["id"], tail)
         refused(answer, 503, "not_published")
         assert int(answer.headers["retry-after"]) > 0
-    desk.registry.publish()
+    desk.registry.log.publish()
     for tail in ("/receipt", "/evidence"):
         assert desk.get(desk.planning, issued["id"], tail).status_code == 200
 
@@ -849,7 +849,7 @@ def test_a_receipt_proves_that_the_credential_is_in_the_log(
     portal: Portal, a_draft: Drafts
 ) -> None:
     issued = portal.issued(portal.planning, a_draft())
-    portal.registry.publish()
+    portal.registry.log.publish()
     answer = portal.get(portal.planning, issued["id"], "/receipt")
     assert answer.status_code == 200
     assert answer.headers["content-type"].startswith("text/plain")
@@ -875,7 +875,7 @@ def test_the_evidence_verifies_offline_with_nothing_but_the_trust_file(
     portal: Portal, a_draft: Drafts, tmp_path: Path
 ) -> None:
     issued = portal.issued(portal.planning, a_draft())
-    portal.registry.publish()
+    portal.registry.log.publish()
     trust = parse_trust(portal.send("GET", "/trust.json").content)
     answer = portal.get(portal.planning, issued["id"], "/evidence")
     assert answer.headers["content-type"] == "application/zip"
@@ -895,7 +895,7 @@ def test_the_evidence_brings_every_later_act_with_its_receipt(
     issued = desk.issued(desk.planning, a_draft())
     desk.operate(desk.planning, issued["id"], "suspend")
     desk.operate(desk.planning, issued["id"], "revoke")
-    desk.registry.publish()
+    desk.registry.log.publish()
     data = desk.get(desk.planning, issued["id"], "/evidence").content
     with zipfile.ZipFile(io.BytesIO(data)) as bundle:
         names = bundle.namelist()

@@ -16,7 +16,7 @@ from ecert.client import Grounds, Problem, RegistryClient
 from ecert.errors import EcertError, SignatureError
 from ecert.keys import Signer, Trust, make_signer, public_jwk
 from ecert.model import Basis, Operation
-from ecert.reuse.fulfilment import Application
+from ecert.reuse.application import Application
 from ecert.reuse.sharing import new_rule
 from tests.api.conftest import Drafts, Portal
 from tests.conftest import CLERK, CONSTRUCTION, PLANNING, WORKS
@@ -97,7 +97,7 @@ def dial(portal: Portal, monkeypatch: pytest.MonkeyPatch) -> Iterator[Dial]:
         dpop: Signer | None = None,
     ) -> tuple[RegistryClient, Line]:
         signer = make_signer()
-        row = portal.registry.add_client(
+        row = portal.registry.clients.add(
             "审批系统",
             agency=agency,
             scopes=scopes or READING,
@@ -127,8 +127,8 @@ def application(portal: Portal, a_draft: Drafts) -> Application:
     project = a_project()
     for slug in (WORKS, LAND, SITING):
         draft = a_draft(slug, project_code=project)
-        portal.registry.issue(slug, draft, by=CLERK, agency=PLANNING.code)
-    portal.registry.publish()
+        portal.registry.certificates.issue(slug, draft, by=CLERK, agency=PLANNING.code)
+    portal.registry.log.publish()
     materials = [
         {
             "code": slug,
@@ -145,11 +145,11 @@ def application(portal: Portal, a_draft: Drafts) -> Application:
         "agency": CONSTRUCTION.code,
         "materials": materials,
     }
-    ((_, is_new),) = portal.registry.reuse.add_matters(json.dumps(matter).encode(), by=CLERK)
+    ((_, is_new),) = portal.registry.matters.add(json.dumps(matter).encode(), by=CLERK)
     if is_new:
         for slug in (WORKS, LAND, SITING):
             rule = new_rule(slug, CONSTRUCTION.code, legal_basis="国务院令", matter=MATTER)
-            portal.registry.reuse.add_rule(rule, by=CLERK)
+            portal.registry.rules.add(rule, by=CLERK)
     return Application(MATTER, f"办-{project}", project_code=project)
 
 
@@ -202,7 +202,7 @@ def test_also_a_call_that_is_made_once_gets_a_fresh_token(dial: Dial) -> None:
 
 def test_a_client_that_is_unknown_or_suspended_is_told_so(portal: Portal, dial: Dial) -> None:
     client, _ = dial()
-    portal.registry.client_desk.change(client.client_id, by=CLERK, state="suspended")
+    portal.registry.clients.change(client.client_id, by=CLERK, state="suspended")
     with pytest.raises(Problem) as refusal:
         list(client.matters())
     assert refusal.value.status == 401
@@ -363,7 +363,7 @@ def test_matters_go_through_all_pages(portal: Portal, dial: Dial) -> None:
         for number in range(150)
     ]
     data = json.dumps({"matters": some}).encode()
-    portal.registry.reuse.add_matters(data, by=CLERK)
+    portal.registry.matters.add(data, by=CLERK)
     client, line = dial()
     codes = [one["code"] for one in client.matters()]
     assert [one for one in codes if one.startswith("T-PAGE-")] == [one["code"] for one in some]
@@ -379,7 +379,7 @@ def test_changes_go_on_after_the_last_one_heard(
     given = {one.material: one.certificate for one in dossier.statement.given}
     done = [Operation.SUSPEND, Operation.RESUME, Operation.WITHDRAW]
     for one in done:
-        portal.registry.operate(given[WORKS], one, basis=BASIS, by=CLERK)
+        portal.registry.certificates.operate(given[WORKS], one, basis=BASIS, by=CLERK)
     found = list(client.changes())
     assert [one["operation"] for one in found] == [one.value for one in done]
     assert [one["operation"] for one in client.changes(found[0]["index"])] == ["resume", "withdraw"]
@@ -504,8 +504,8 @@ def test_the_answer_to_another_case_is_found_out(
     other = Application(MATTER, "另案", project_code=a_project())
     for slug in (WORKS, LAND, SITING):
         draft = a_draft(slug, project_code=other.project_code)
-        portal.registry.issue(slug, draft, by=CLERK, agency=PLANNING.code)
-    portal.registry.publish()
+        portal.registry.certificates.issue(slug, draft, by=CLERK, agency=PLANNING.code)
+    portal.registry.log.publish()
     kept: list[dict[str, Any]] = []
 
     def replay(body: dict[str, Any]) -> None:
@@ -531,7 +531,7 @@ def test_a_dossier_that_was_given_to_another_client_is_found_out(
 def test_a_dossier_is_of_the_holder_that_was_asked_for(portal: Portal, dial: Dial) -> None:
     """The salt opens the commitment to the one holder and to no other."""
     asked = Application(MATTER, f"办-{time.time_ns()}", holder_code="91440114MA00000151")
-    portal.registry.publish()
+    portal.registry.log.publish()
     client, _ = dial()
     body = client.dossier(asked, operator="李四").body
     assert client.check(body, "91440114MA00000151").statement.holder

@@ -31,7 +31,7 @@ from tests.api.conftest import (
     make_registry_at,
     refused,
 )
-from tests.conftest import WORKS
+from tests.conftest import CLERK, WORKS
 from tests.flows.time_authority import ask_for_stamps, nobody, time_authority
 
 PDF = "application/pdf"
@@ -73,7 +73,7 @@ def judged(desk: Portal, data: bytes, at: str | None = None) -> dict[str, Any]:
 def issued(desk: Portal, a_draft: Drafts) -> dict[str, Any]:
     """A certificate whose log entry is published."""
     made = desk.issued(desk.planning, a_draft(WORKS))
-    desk.registry.publish()
+    desk.registry.log.publish()
     return made
 
 
@@ -96,7 +96,7 @@ def test_the_original_is_handed_out_as_a_file(desk: Portal, issued: dict[str, An
 
 def test_no_header_names_a_person(desk: Portal, a_draft: Drafts) -> None:
     made = desk.issued(desk.planning, a_draft(RURAL), RURAL)
-    desk.registry.publish()
+    desk.registry.log.publish()
     answer = fetch(desk, desk.planning, made["id"])
     assert answer.status_code == 200
     headers = "".join(f"{name}: {value}" for name, value in answer.headers.items())
@@ -119,8 +119,8 @@ def test_before_a_checkpoint_it_is_not_there_yet(desk: Portal, a_draft: Drafts) 
     answer = fetch(desk, desk.planning, made["id"])
     refused(answer, 503, "not_published")
     assert int(answer.headers["retry-after"]) > 0
-    assert desk.registry.count_pending_documents() == 1
-    desk.registry.publish()
+    assert desk.registry.documents.count_pending(by=CLERK) == 1
+    desk.registry.log.publish()
     assert fetch(desk, desk.planning, made["id"]).status_code == 200
 
 
@@ -136,7 +136,7 @@ def test_who_may_have_it(desk: Portal, issued: dict[str, Any]) -> None:
     assert desk.send("GET", path, headers={**GROUNDS, "Accept": PDF}).status_code == 401
     bare = {**desk.bearer(desk.planning), "Accept": PDF}
     refused(desk.send("GET", path, headers=bare), 400)
-    assert desk.registry.count_pending_documents() == 0
+    assert desk.registry.documents.count_pending(by=CLERK) == 0
 
 
 @pytest.mark.parametrize(
@@ -231,13 +231,13 @@ def test_a_copy_falls_with_its_certificate(desk: Portal, lent: Lent) -> None:
 
 def test_the_same_wish_is_the_same_copy_and_another_is_another(desk: Portal, lent: Lent) -> None:
     """Asking again signs and logs nothing, but it is in the trail."""
-    identifier, size = lent.certificate["id"], desk.registry.log_head().size
+    identifier, size = lent.certificate["id"], desk.registry.log.head().size
     again = lend(desk, desk.planning, identifier)
     assert (again.status_code, again.content) == (201, lent.answer.content)
-    assert desk.registry.log_head().size == size
+    assert desk.registry.log.head().size == size
     assert [row["action"] for row in desk.audit()].count("copy") == 2
     other = lend(desk, desk.planning, identifier, purpose="another purpose")
-    assert (other.status_code, desk.registry.log_head().size) == (201, size + 1)
+    assert (other.status_code, desk.registry.log.head().size) == (201, size + 1)
     found = []
     for data in (lent.answer.content, other.content):
         with pikepdf.open(io.BytesIO(data)) as pdf:
@@ -338,7 +338,7 @@ def test_the_level_is_told(stamped: Stamped, a_draft: Drafts, tmp_path: Path) ->
     with time_authority(tmp_path / "authority") as authority:
         desk = stamped(authority.url, is_required=True)
         made = desk.issued(desk.planning, a_draft(WORKS))
-        desk.registry.publish()
+        desk.registry.log.publish()
         answer = fetch(desk, desk.planning, made["id"])
         copied = lend(desk, desk.planning, made["id"])
     assert (answer.status_code, answer.headers["x-pades-level"]) == (200, "B-T")
@@ -348,11 +348,11 @@ def test_the_level_is_told(stamped: Stamped, a_draft: Drafts, tmp_path: Path) ->
 def test_without_an_authority_that_is_required_it_waits(stamped: Stamped, a_draft: Drafts) -> None:
     desk = stamped(nobody(), is_required=True)
     made = desk.issued(desk.planning, a_draft(WORKS))
-    desk.registry.publish()
+    desk.registry.log.publish()
     answer = fetch(desk, desk.planning, made["id"])
     refused(answer, 503, "time_stamp_unavailable")
     assert int(answer.headers["retry-after"]) > 0
-    assert desk.registry.count_pending_documents() == 1
+    assert desk.registry.documents.count_pending(by=CLERK) == 1
     copied = lend(desk, desk.planning, made["id"])
     refused(copied, 503, "time_stamp_unavailable")
     assert int(copied.headers["retry-after"]) > 0
@@ -361,7 +361,7 @@ def test_without_an_authority_that_is_required_it_waits(stamped: Stamped, a_draf
 def test_without_one_that_is_not_required_it_says_so(stamped: Stamped, a_draft: Drafts) -> None:
     desk = stamped(nobody(), is_required=False)
     made = desk.issued(desk.planning, a_draft(WORKS))
-    desk.registry.publish()
+    desk.registry.log.publish()
     answer = fetch(desk, desk.planning, made["id"])
     assert (answer.status_code, answer.headers["x-pades-level"]) == (200, "B-B")
 
@@ -372,6 +372,6 @@ def test_rubbish_from_an_authority_is_no_fault_of_ours(
     with time_authority(tmp_path / "authority") as authority:
         desk = stamped(authority.url, is_required=True)
         made = desk.issued(desk.planning, a_draft(WORKS))
-        desk.registry.publish()
+        desk.registry.log.publish()
         authority.mode = "rubbish"
         refused(fetch(desk, desk.planning, made["id"]), 503, "time_stamp_unavailable")

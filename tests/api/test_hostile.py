@@ -368,7 +368,7 @@ def test_on_postgresql_a_null_byte_is_no_failure_either(
     around = Surroundings(state=tmp_path / "state", clock=SettableClock())
     plan = Plan("http://127.0.0.1:8000", PLANNING, postgres_url, trial=True)
     registry = init_registry(tmp_path / "home", plan, around=around)
-    registry.add_agency(CONSTRUCTION, by=CLERK)
+    registry.agencies.add(CONSTRUCTION, by=CLERK)
     desk = open_desk(registry)
     who = desk.planning
     issued = desk.issued(who, a_draft())
@@ -526,12 +526,12 @@ def counter(tmp_path_factory: pytest.TempPathFactory, a_draft: Drafts) -> Iterat
     """A service in this process, and what one can present to it."""
     folder = tmp_path_factory.mktemp("counter")
     registry = make_registry_at("http://127.0.0.1:8000", folder, clock=SettableClock())
-    issued = registry.issue(WORKS, a_draft(), by=CLERK, agency=PLANNING.code).record
+    issued = registry.certificates.issue(WORKS, a_draft(), by=CLERK, agency=PLANNING.code).record
     good = {
         CREDENTIAL: issued.credential.encode(),
         "text/plain": issued.seal.encode(),
         "image/png": qr.to_png(issued.seal),
-        "application/zip": registry.evidence(issued.id, by=CLERK),
+        "application/zip": registry.evidence.pack(issued.id, by=CLERK),
     }
     app = create_app(registry, verify_per_minute=0)
     caller = InProcess(app, registry.base)

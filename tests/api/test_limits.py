@@ -13,7 +13,7 @@ from starlette.requests import Request
 
 from ecert.registry import Registry
 from ecert_api import create_app
-from ecert_api.deps import MAX_CHECKING, Service
+from ecert_api.context import MAX_CHECKING, Service
 from ecert_api.limits import MAX_ADDRESSES, RateLimit, address_of
 from tests.api.conftest import Drafts
 from tests.api.conftest import InProcess as _InProcess
@@ -140,7 +140,7 @@ def test_no_seal_is_looked_up_so_none_can_be_told_from_another_by_time(
     registry: Registry, a_draft: Drafts, open_with: Opener
 ) -> None:
     """Whatever is asked, the same statements run: none of them names a certificate."""
-    seal = registry.issue(WORKS, a_draft(), by=CLERK).record.seal
+    seal = registry.certificates.issue(WORKS, a_draft(), by=CLERK).record.seal
     wrong = seal[:-9] + ("A" if seal[-9] != "A" else "B") + seal[-8:]
     client, engine = open_with(0), registry.store._engine
     ask(client, seal)  # signs the status list

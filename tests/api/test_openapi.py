@@ -36,6 +36,7 @@ from ecert_api.routes import (
     changes,
     grants,
     health,
+    holders,
     log,
     matters,
     oauth,
@@ -62,7 +63,7 @@ ROUTES = sorted(
     f"{method} {route.path.replace(':path', '')}"
     for module in (
         *(certificates, oauth, public, log, health),
-        *(matters, grants, changes, administration, supervision),
+        *(matters, grants, holders, changes, administration, supervision),
     )
     for name, router in inspect.getmembers(module)
     if name in {"router", "plain", "finding", "me"}
@@ -122,10 +123,8 @@ def portal(tmp_path_factory: pytest.TempPathFactory, oidc: Provider) -> Iterator
     listening = free_port()
     url = f"http://127.0.0.1:{listening.getsockname()[1]}"
     registry = make_registry_at(url, tmp_path_factory.mktemp("described"))
-    registry.add_agency(TOWN, by=CLERK)
-    registry.reuse.put_provider(
-        Believed(oidc.issuer, (oidc.client_id,), (HIGH,), oidc.jwks), by=CLERK
-    )
+    registry.agencies.add(TOWN, by=CLERK)
+    registry.providers.put(Believed(oidc.issuer, (oidc.client_id,), (HIGH,), oidc.jwks), by=CLERK)
     config = uvicorn.Config(
         create_app(registry, verify_per_minute=0), access_log=False, log_config=None
     )
@@ -198,20 +197,22 @@ def test_the_service_does_what_its_description_says(
 
 def what_is_there(portal: Portal, oidc: Provider, draft: dict[str, Any]) -> dict[str, str | int]:
     """Put one of everything into the registry, and name it as the paths do."""
-    registry, reuse = portal.registry, portal.registry.reuse
+    registry = portal.registry
     issued = portal.issued(portal.planning, draft)
-    registry.publish()
+    registry.log.publish()
     by = Actor("王五", PLANNING.code, portal.planning.id, scopes=frozenset(SCOPES))
     code = matter_here(portal)
-    rule = reuse.add_rule(new_rule(WORKS, TOWN.code, legal_basis="国务院令第716号"), by=CLERK)
-    asked, answered = (reuse.request_grant(Wish(code), by=by) for _ in range(2))
-    grant = reuse.grant(answered.id, oidc.sign_in(ENTERPRISE, nonce=answered.nonce), by=by)
-    holder = reuse.sign_in(oidc.sign_in(ENTERPRISE))
+    rule = registry.rules.add(new_rule(WORKS, TOWN.code, legal_basis="国务院令第716号"), by=CLERK)
+    asked, answered = (registry.grants.request(Wish(code), by=by) for _ in range(2))
+    signed = oidc.sign_in(ENTERPRISE, nonce=answered.nonce)
+    grant = registry.grants.give(answered.id, signed, by=by)
+    holder = registry.holders.sign_in(oidc.sign_in(ENTERPRISE))
     tomorrow = (registry.clock() + timedelta(days=1)).date()
-    delegation = reuse.delegate(holder, "440114197602039971", until=tomorrow)
-    objection = reuse.object(Complaint(issued["id"], "fields.height_limit", "高度有误"), by=by)
+    delegation = registry.holders.delegate("440114197602039971", holder=holder, until=tomorrow)
+    complaint = Complaint(issued["id"], "fields.height_limit", "高度有误")
+    objection = registry.objections.add(complaint, by=by)
     client = portal.enrol(TOWN.code, ["certificates:read"])
-    kid = registry.client_desk.add_key(client.id, jwk_of(make_key()), by=CLERK)
+    kid = list(registry.clients.add_key(client.id, jwk_of(make_key()), by=CLERK).keys)[-1]
     return {
         "identifier": issued["id"],
         "slug": WORKS,
@@ -224,7 +225,7 @@ def what_is_there(portal: Portal, oidc: Provider, draft: dict[str, Any]) -> dict
         "rule_id": rule.id,
         "grant_id": grant.id,
         "request_id": asked.id,
-        "delegation_id": delegation.id,
+        "delegation_id": delegation["id"],
         "objection_id": objection.id,
     }
 
@@ -232,7 +233,7 @@ def what_is_there(portal: Portal, oidc: Provider, draft: dict[str, Any]) -> dict
 def matter_here(portal: Portal) -> str:
     """Make sure that there is a matter of the planning bureau's."""
     one = next(each for each in json.loads(chain())["matters"] if each["code"] == "HD-GH-03")
-    portal.registry.reuse.add_matters(json.dumps(one).encode(), by=CLERK)
+    portal.registry.matters.add(json.dumps(one).encode(), by=CLERK)
     return str(one["code"])
 
 

@@ -24,9 +24,9 @@ from tlog_scales.reader import TilesReader
 from tlog_scales.signing import Vkey
 from tlog_scales.tiles import leaf_hash
 
-from ecert import log
 from ecert.formats import qr
 from ecert.keys import Role, Trust, parse_trust
+from ecert.ledger.log import append_entries
 from ecert.testing import SettableClock
 from ecert_api import create_app
 from tests.api.conftest import (
@@ -61,7 +61,7 @@ PUBLIC = [
 def permit(portal: Portal, a_draft: Drafts) -> dict[str, Any]:
     """One certificate that is in force, and published."""
     issued = portal.issued(portal.planning, a_draft())
-    portal.registry.publish()
+    portal.registry.log.publish()
     return issued
 
 
@@ -211,7 +211,7 @@ def test_every_public_key_says_whose_it_is_and_for_what(portal: Portal) -> None:
 
 
 def test_a_retired_key_stays_public_and_is_marked(desk: Portal) -> None:
-    new, old = desk.registry.rotate_key(Role.AGENCY, PLANNING.code, by=CLERK)
+    new, old = desk.registry.keys.rotate(Role.AGENCY, PLANNING.code, by=CLERK)
     path = f"/.well-known/jwt-vc-issuer/agencies/{PLANNING.code}"
     states = {key["kid"]: key["state"] for key in get(desk, path)["jwks"]["keys"]}
     assert states == {new: "active", old: "retired"}
@@ -441,12 +441,12 @@ def test_an_empty_log_has_a_checkpoint(desk: Portal) -> None:
 
 def test_only_what_is_published_is_served(desk: Portal, a_draft: Drafts) -> None:
     desk.issued(desk.planning, a_draft())
-    desk.registry.publish()
+    desk.registry.log.publish()
     desk.issued(desk.planning, a_draft())
     for level in ("0", "entries"):
         assert desk.send("GET", f"/log/tile/{level}/000.p/1").status_code == 200
         refused(desk.send("GET", f"/log/tile/{level}/000.p/2"), 404, "not_found")
-    desk.registry.publish()
+    desk.registry.log.publish()
     for level in ("0", "entries"):
         assert desk.send("GET", f"/log/tile/{level}/000.p/2").status_code == 200
 
@@ -472,10 +472,10 @@ def mountain(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[...,
     registry = make_registry_at("http://127.0.0.1:8000", folder, clock=SettableClock())
     entries = [b'{"n":%d}' % number for number in range(MOUNTAIN)]
     for size in (1000, MOUNTAIN):
-        start = registry.log_head().size
+        start = registry.log.head().size
         batch = entries[start:size]
-        registry.store.write(lambda tx, batch=batch: log.append_entries(tx, batch))  # type: ignore[misc]  # a default binds the loop's value
-        registry.publish()
+        registry.store.write(lambda tx, batch=batch: append_entries(tx, batch))  # type: ignore[misc]  # a default binds the loop's value
+        registry.log.publish()
     app = create_app(registry, verify_per_minute=0)
     caller = InProcess(app, registry.base)
     yield caller.send

@@ -11,7 +11,7 @@ import pytest
 
 from ecert.registry import Registry
 from ecert_api import app as service_app
-from ecert_api.deps import Service
+from ecert_api.context import Service
 from tests.conftest import CLERK, WORKS
 
 Drafts = Callable[..., dict[str, Any]]
@@ -37,7 +37,7 @@ def test_the_publisher_survives_a_table_that_is_away(
 ) -> None:
     registry = any_registry
     monkeypatch.setattr(service_app, "PUBLISH_SECONDS", 0.001)
-    index = registry.issue(WORKS, draft_of(), by=CLERK).record.log_index
+    index = registry.certificates.issue(WORKS, draft_of(), by=CLERK).record.log_index
     service = Service(registry, verify_per_minute=0)
 
     async def until(condition: Callable[[], object], task: asyncio.Task[None]) -> None:
@@ -50,11 +50,11 @@ def test_the_publisher_survives_a_table_that_is_away(
         with away(registry, "checkpoints"):
             task = asyncio.create_task(service_app._publish_for_ever(service))
             await until(lambda: "not published" in caplog.text, task)
-        await until(registry.newest_checkpoint, task)
+        await until(registry.log.checkpoint, task)
         task.cancel()
         await asyncio.gather(task, return_exceptions=True)
 
     asyncio.run(run())
     service.writer.shutdown()
     service.checkers.shutdown()
-    assert registry.receipt_at(index, publishes=False).index == index
+    assert registry.log.receipt(index, publishes=False).index == index

@@ -45,11 +45,11 @@ class Town:
 
     def __init__(self, desk: Portal) -> None:
         self.desk, self.registry = desk, desk.registry
-        known = {one.code for one in self.registry.agencies()}
+        known = {one.code for one in self.registry.agencies.all()}
         for agency in agencies(4):
             if agency.code not in known:
-                self.registry.add_agency(agency, by=CLERK)
-        self.registry.reuse.add_matters(chain(), by=CLERK)
+                self.registry.agencies.add(agency, by=CLERK)
+        self.registry.matters.add(chain(), by=CLERK)
 
     def call(self, who: System, method: str, path: str, **members: Any) -> httpx.Response:
         headers = {**self.desk.bearer(who), **members.pop("headers", {})}
@@ -69,14 +69,14 @@ class Town:
     ) -> None:
         for slug in slugs:
             rule = new_rule(slug, CONSTRUCTION.code, legal_basis=LEGAL, matter=matter, mode=mode)
-            self.registry.reuse.add_rule(rule, by=CLERK)
+            self.registry.rules.add(rule, by=CLERK)
 
     def issue(self, slug: str, agency: str = PLANNING.code, **changes: Any) -> Record:
         draft = {**self.registry.catalogue.newest(slug).example, **changes}
-        return self.registry.issue(slug, draft, by=CLERK, agency=agency).record
+        return self.registry.certificates.issue(slug, draft, by=CLERK, agency=agency).record
 
     def operate(self, record: Record, operation: Operation) -> Record:
-        return self.registry.operate(record.id, operation, basis=BASIS, by=CLERK)
+        return self.registry.certificates.operate(record.id, operation, basis=BASIS, by=CLERK)
 
     def checklist(self, **members: Any) -> dict[str, dict[str, Any]]:
         code = members.pop("matter", MATTER)
@@ -96,7 +96,7 @@ class Town:
         return self.call(client, "POST", f"/v1/matters/{code}/dossiers", json=body)
 
     def dossier(self, who: System | None = None, **members: Any) -> dict[str, Any]:
-        self.registry.publish()
+        self.registry.log.publish()
         answer = self.ask(who, **members)
         assert answer.status_code == 201, answer.text
         return dict(answer.json())
@@ -121,7 +121,7 @@ def town(desk: Portal) -> Town:
 def sign_in(oidc: Provider, town: Town, clock: SettableClock) -> Callable[..., str]:
     """Sign holders in at a real provider that this registry believes."""
     believed = Believed(oidc.issuer, (oidc.client_id,), (HIGH,), oidc.jwks)
-    town.registry.reuse.put_provider(believed, by=CLERK)
+    town.registry.providers.put(believed, by=CLERK)
 
     def run(account: str = ENTERPRISE, nonce: str | None = None) -> str:
         return oidc.sign_in(account, nonce=nonce, at=clock.now)
@@ -178,7 +178,7 @@ def test_a_matter_is_given_as_it_was_written_newest_version_first(town: Town) ->
     before = town.good(town.desk.construction, "GET", f"/v1/matters/{MATTER}")
     assert before in json.loads(chain())["matters"]
     after = {**before, "version": 2, "promised_days": 5}
-    town.registry.reuse.add_matters(json.dumps(after).encode(), by=CLERK)
+    town.registry.matters.add(json.dumps(after).encode(), by=CLERK)
     assert town.good(town.desk.construction, "GET", f"/v1/matters/{MATTER}") == after
     path = f"/v1/matters/{MATTER}?version=1"
     assert town.good(town.desk.construction, "GET", path) == before
@@ -223,7 +223,7 @@ def test_the_graph_names_what_comes_before_and_after(town: Town) -> None:
 
 def test_the_graph_is_also_a_picture_that_fetches_nothing(town: Town) -> None:
     name = {"zh": "<script>alert(1)</script>&", "en": '"><image href="https://evil.example/"/>'}
-    town.registry.reuse.add_matters(matter("T-EVIL", material("a", PERMIT), name=name), by=CLERK)
+    town.registry.matters.add(matter("T-EVIL", material("a", PERMIT), name=name), by=CLERK)
     headers = {"Accept": "image/svg+xml"}
     path = f"/v1/matters/{MATTER}/graph"
     answer = town.call(town.desk.construction, "GET", path, headers=headers)
@@ -257,7 +257,7 @@ def test_the_graph_of_a_matter_that_is_not_there(town: Town) -> None:
 
 def test_a_checklist_says_of_each_material_how_it_stands(town: Town, clock: SettableClock) -> None:
     defence = {"code": "defence", "name": {"zh": "人防", "en": "Defence"}}
-    town.registry.reuse.add_matters(
+    town.registry.matters.add(
         matter(
             "T-STATES",
             material("licence", LICENCE, owner="organisation"),
@@ -267,8 +267,8 @@ def test_a_checklist_says_of_each_material_how_it_stands(town: Town, clock: Sett
             material("works", WORKS),
             material("permit", PERMIT, accepts_paper=False),
             material("drawing", may_follow_days=10),
-            material("defence", cases=["defence"]),
-            cases=[defence],
+            material("defence", situations=["defence"]),
+            situations=[defence],
         ),
         by=CLERK,
     )
@@ -277,7 +277,9 @@ def test_a_checklist_says_of_each_material_how_it_stands(town: Town, clock: Sett
     siting, land, works = (town.issue(slug) for slug in (SITING, LAND, WORKS))
     town.operate(land, Operation.SUSPEND)
     draft = {**town.registry.catalogue.newest(WORKS).example, "project_code": OTHER_PROJECT}
-    successor = town.registry.succeed(works.id, Operation.CHANGE, draft, basis=BASIS, by=CLERK)
+    successor = town.registry.certificates.succeed(
+        works.id, Operation.CHANGE, draft, basis=BASIS, by=CLERK
+    )
     approval = town.issue(APPROVAL, "11440114MA0000094E")
     town.operate(approval, Operation.WITHDRAW)
     clock.move(timedelta(days=3 * 366))
@@ -312,9 +314,9 @@ def test_a_checklist_says_of_each_material_how_it_stands(town: Town, clock: Sett
     assert ("先办理" in zh["permit"], "obtain it first" in en["permit"]) == (True, True)
     assert (deadline in zh["drawing"], deadline in en["drawing"]) == (True, True)
     assert ("不需要" in zh["defence"], "not needed" in en["defence"]) == (True, True)
-    needed = town.checklist(matter="T-STATES", case="defence")
+    needed = town.checklist(matter="T-STATES", situation="defence")
     assert needed["defence"]["state"] == "missing"
-    body = {**applied(), "case": "no-such-case"}
+    body = {**applied(), "situation": "no-such-situation"}
     path = "/v1/matters/T-STATES/checklist"
     refused(town.call(town.desk.construction, "POST", path, json=body), 400)
 
@@ -338,7 +340,7 @@ def test_a_certificate_that_fails_a_condition_does_not_count(
         fields=["fields.project_name"],
         conditions=[condition],
     )
-    town.registry.reuse.add_matters(matter("T-ONE", one), by=CLERK)
+    town.registry.matters.add(matter("T-ONE", one), by=CLERK)
     town.share(slug)
     town.issue(slug, **changes)
     found = town.checklist(matter="T-ONE")["asked"]
@@ -358,7 +360,7 @@ def test_a_condition_that_is_fulfilled_does_count(town: Town) -> None:
         },
     ]
     one = material("asked", SITING, fields=["fields.project_name"], conditions=conditions)
-    town.registry.reuse.add_matters(matter("T-ONE", one), by=CLERK)
+    town.registry.matters.add(matter("T-ONE", one), by=CLERK)
     town.share(SITING)
     town.issue(SITING)
     assert town.checklist(matter="T-ONE")["asked"]["state"] == "met"
@@ -435,14 +437,14 @@ def test_fewer_fields_may_be_asked_for_and_never_more(town: Town) -> None:
 
 def test_a_material_that_wants_a_copy_comes_with_an_annotated_one(town: Town) -> None:
     wanted = (material("works", WORKS, form="copy"), material("land", LAND))
-    town.registry.reuse.add_matters(matter("T-COPY", *wanted), by=CLERK)
+    town.registry.matters.add(matter("T-COPY", *wanted), by=CLERK)
     town.share(WORKS, LAND)
     works = town.issue(WORKS)
     town.issue(LAND)
     for one in town.dossier(matter="T-COPY", copies=True)["presentations"]:
         assert one.get("copy_pdf") is None  # no rule opens all that a copy would show
     whole = new_rule(WORKS, CONSTRUCTION.code, legal_basis=LEGAL, matter="T-COPY", fields=[WHOLE])
-    town.registry.reuse.add_rule(whole, by=CLERK)
+    town.registry.rules.add(whole, by=CLERK)
     shown = town.dossier(matter="T-COPY", copies=True)["presentations"]
     copies = {one["material"]: one.get("copy_pdf") for one in shown}
     assert copies["land"] is None
@@ -450,14 +452,14 @@ def test_a_material_that_wants_a_copy_comes_with_an_annotated_one(town: Town) ->
     assert pdf.startswith(b"%PDF-")
     report = town.registry.verify(pdf)
     assert report.verdict.value == "valid"
-    (made,) = town.registry.copies(works.id, by=CLERK)
+    (made,) = town.registry.documents.copies(works.id, by=CLERK)
     assert made["recipient"] == CONSTRUCTION.name
     assert made["purpose"] == "测试事项"
 
 
 def test_a_quota_is_kept(town: Town, clock: SettableClock) -> None:
     rule = new_rule(WORKS, CONSTRUCTION.code, legal_basis=LEGAL, daily_quota=1)
-    town.registry.reuse.add_rule(rule, by=CLERK)
+    town.registry.rules.add(rule, by=CLERK)
     town.issue(WORKS)
     town.dossier()
     answer = town.ask(case_number="2026-0018")
@@ -649,7 +651,7 @@ def test_a_call_that_waits_is_answered_when_something_happens(
     town.share(WORKS)
     works = town.issue(WORKS)
     town.dossier()
-    looked, real = threading.Event(), town.registry.reuse.changes_since
+    looked, real = threading.Event(), town.registry.changes.since
 
     def look(*arguments: Any, **members: Any) -> tuple[list[dict[str, Any]], int]:
         found = real(*arguments, **members)
@@ -660,7 +662,7 @@ def test_a_call_that_waits_is_answered_when_something_happens(
         assert looked.wait(20)
         town.operate(works, Operation.WITHDRAW)
 
-    monkeypatch.setattr(town.registry.reuse, "changes_since", look)
+    monkeypatch.setattr(town.registry.changes, "since", look)
     other = threading.Thread(target=act)
     other.start()
     found = feed(town, wait=30)
@@ -852,7 +854,7 @@ def test_a_case_that_was_decided_stays_green(town: Town, clock: SettableClock) -
 @pytest.mark.parametrize("days", [("2026-03-09", "2026-03-02")])
 def test_a_case_due_before_it_was_accepted_is_refused(town: Town, days: tuple[str, str]) -> None:
     town.share(WORKS)
-    town.registry.publish()
+    town.registry.log.publish()
     answer = town.ask(accepted_on=days[0], due_on=days[1])
     assert answer.status_code in {400, 422}, answer.text
 

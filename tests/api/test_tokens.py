@@ -52,7 +52,7 @@ def no_token(answer: httpx.Response, error: str) -> None:
 
 def token_key(portal: Portal) -> ec.EllipticCurvePublicKey:
     """Give the public half of the registry's token key, from its own rows."""
-    row = next(row for row in portal.registry.keys.rows() if row.role == "token")
+    row = next(row for row in portal.registry.keys.all() if row.role == "token")
     key = load_der_public_key(row.public)
     assert isinstance(key, ec.EllipticCurvePublicKey)
     return key
@@ -131,7 +131,7 @@ def test_an_assertion_lives_up_to_five_minutes(desk: Portal, lifetime: int) -> N
 
 
 def test_the_token_key_is_in_no_public_set(portal: Portal) -> None:
-    row = next(row for row in portal.registry.keys.rows() if row.role == "token")
+    row = next(row for row in portal.registry.keys.all() if row.role == "token")
     for path in ("/.well-known/jwks.json", "/trust.json"):
         assert row.kid not in portal.send("GET", path).text
 
@@ -493,10 +493,10 @@ def test_a_forged_token_is_refused(portal: Portal) -> None:
 def test_a_signature_of_another_key_of_the_registry_makes_no_token(desk: Portal) -> None:
     """A leaf or a key serves one role: what the agency's key signs is never a token."""
     good = desk.token(desk.reader)
-    row = desk.registry.keys.active(Role.AGENCY, PLANNING.code)
+    row = desk.registry.keys.ring.active(Role.AGENCY, PLANNING.code)
     head = segment({"alg": "ES256", "typ": "at+jwt", "kid": row.kid})
     signing_input = f"{head}.{good.split('.')[1]}"
-    signer = desk.registry.keys.signer(Role.AGENCY, PLANNING.code)
+    signer = desk.registry.keys.ring.signer(Role.AGENCY, PLANNING.code)
     signature = base64.urlsafe_b64encode(signer.sign(signing_input.encode())).rstrip(b"=").decode()
     headers = {**GROUNDS, "Authorization": f"Bearer {signing_input}.{signature}"}
     unauthorised(desk.send("GET", ANY_PATH, headers=headers))
@@ -517,7 +517,7 @@ def test_a_rotated_token_key_signs_no_more_but_its_tokens_run_out_by_themselves(
     desk: Portal,
 ) -> None:
     before = {**GROUNDS, **desk.bearer(desk.reader)}
-    new, _ = desk.registry.rotate_key(Role.TOKEN, None, by=CLERK)
+    new, _ = desk.registry.keys.rotate(Role.TOKEN, None, by=CLERK)
     refused(desk.send("GET", ANY_PATH, headers=before), 404)
     assert jwt.get_unverified_header(desk.token(desk.reader))["kid"] == new
 
@@ -526,8 +526,8 @@ def test_tokens_of_a_compromised_key_are_worthless_at_once(desk: Portal) -> None
     """Also those that the service has checked and remembered: a thief's token may say any ``exp``."""
     used, unused = ({**GROUNDS, **desk.bearer(desk.reader)} for _ in range(2))
     refused(desk.send("GET", ANY_PATH, headers=used), 404)
-    _, old = desk.registry.rotate_key(Role.TOKEN, None, by=CLERK)
-    desk.registry.compromise_key(old or "", desk.registry.clock(), by=CLERK)
+    _, old = desk.registry.keys.rotate(Role.TOKEN, None, by=CLERK)
+    desk.registry.keys.compromise(old or "", desk.registry.clock(), by=CLERK)
     unauthorised(desk.send("GET", ANY_PATH, headers=unused))
     unauthorised(desk.send("GET", ANY_PATH, headers=used))
 

@@ -85,29 +85,31 @@ def registry(tmp_path: Path, clock: SettableClock) -> Iterator[Registry]:
 @pytest.fixture
 def permit(registry: Registry) -> Record:
     draft = registry.catalogue.newest(WORKS).example
-    return registry.issue(WORKS, draft, by=CLERK, agency=PLANNING.code).record
+    return registry.certificates.issue(WORKS, draft, by=CLERK, agency=PLANNING.code).record
 
 
 def enrol(registry: Registry, url: str | None) -> str:
     """Register a system that may read works permits, and that wants to be told."""
     scopes = [f"certificates:read:{WORKS}"]
-    row = registry.add_client(
+    row = registry.clients.add(
         "审批系统", agency=CONSTRUCTION.code, scopes=scopes, jwk=jwk_of(make_key()), by=CLERK
     )
     if url is not None:
-        registry.client_desk.put_webhook(row.id, url, by=CLERK)
+        registry.webhooks.put(row.id, url, by=CLERK)
     return row.id
 
 
 def read(registry: Registry, client: str, record: Record) -> None:
     """Let a client read a certificate."""
     scopes = frozenset({f"certificates:read:{WORKS}"})
-    registry.show(record.id, by=Actor("李四", CONSTRUCTION.code, client, "审批", scopes=scopes))
+    registry.certificates.get(
+        record.id, by=Actor("李四", CONSTRUCTION.code, client, "审批", scopes=scopes)
+    )
 
 
 def operate(registry: Registry, record: Record, *operations: Operation) -> None:
     for one in operations:
-        registry.operate(record.id, one, basis=BASIS, by=CLERK)
+        registry.certificates.operate(record.id, one, basis=BASIS, by=CLERK)
 
 
 def deliver(registry: Registry) -> None:
@@ -121,7 +123,7 @@ def deliver(registry: Registry) -> None:
 
 
 def row_of(registry: Registry, client: str) -> WebhookRow:
-    (row,) = [one for one in registry.client_desk.webhooks() if one.client == client]
+    (row,) = [one for one in registry.webhooks.all() if one.client == client]
     return row
 
 
@@ -217,12 +219,13 @@ def test_nobody_listens_and_then_somebody_does(
         deliver(registry)
     row = row_of(registry, client)
     assert (row.failures, row.last_result) == (1, "ConnectError")
-    registry.client_desk.put_webhook(client, f"{receiver.url}/new", by=CLERK)
+    registry.webhooks.put(client, f"{receiver.url}/new", by=CLERK)
     operate(registry, permit, Operation.RESUME)
     deliver(registry)
     # what the old address never heard is told at the new one
     assert opened(registry, receiver, client) == [["suspend", "resume"]]
-    assert [one["operation"] for one in registry.reuse.changes(client)] == ["suspend", "resume"]
+    found, _ = registry.changes.since(by=CLERK, client=client)
+    assert [one["operation"] for one in found] == ["suspend", "resume"]
 
 
 def test_the_waits_grow_to_an_hour_and_no_further(
@@ -281,8 +284,8 @@ def test_a_node_that_died_in_an_attempt_is_followed_by_another(
     read(registry, client, permit)
     operate(registry, permit, Operation.SUSPEND)
     row, now = row_of(registry, client), int(clock().timestamp())
-    assert registry.client_desk.lease(row, now + webhooks.LEASE_SECONDS)
-    assert not registry.client_desk.lease(row, now + webhooks.LEASE_SECONDS)
+    assert registry.webhooks.lease(row, now + webhooks.LEASE_SECONDS)
+    assert not registry.webhooks.lease(row, now + webhooks.LEASE_SECONDS)
     deliver(registry)
     assert receiver.told == []  # the other has it
     clock.move(timedelta(seconds=webhooks.LEASE_SECONDS))
@@ -296,7 +299,7 @@ def test_what_others_were_given_is_never_told(
     first, second = enrol(registry, f"{receiver.url}/1"), enrol(registry, f"{receiver.url}/2")
     enrol(registry, f"{receiver.url}/3")
     draft = registry.catalogue.newest(WORKS).example
-    other = registry.issue(WORKS, draft, by=CLERK, agency=PLANNING.code).record
+    other = registry.certificates.issue(WORKS, draft, by=CLERK, agency=PLANNING.code).record
     read(registry, first, permit)
     read(registry, second, other)
     operate(registry, permit, Operation.SUSPEND)
@@ -349,7 +352,7 @@ def test_an_address_that_none_can_call_stops_nobody_elses(
     """One administrator's slip must not silence the deliveries of the whole registry, for ever."""
     odd = enrol(registry, None)
     with suppress(Exception):  # refused when it is set would do as well
-        registry.client_desk.put_webhook(odd, url, by=CLERK)
+        registry.webhooks.put(odd, url, by=CLERK)
     good = enrol(registry, f"{receiver.url}/")
     for client in (odd, good):
         read(registry, client, permit)
@@ -380,10 +383,10 @@ def test_a_suspended_client_is_told_nothing(
     client = enrol(registry, f"{receiver.url}/")
     read(registry, client, permit)
     operate(registry, permit, Operation.SUSPEND)
-    registry.client_desk.change(client, by=CLERK, state="suspended")
+    registry.clients.change(client, by=CLERK, state="suspended")
     deliver(registry)
     assert receiver.told == []
-    registry.client_desk.change(client, by=CLERK, state="active")
+    registry.clients.change(client, by=CLERK, state="active")
     deliver(registry)
     assert opened(registry, receiver, client) == [["suspend"]]  # and then it misses nothing
 
@@ -394,7 +397,7 @@ def test_a_webhook_that_was_removed_is_told_nothing(
     client = enrol(registry, f"{receiver.url}/")
     read(registry, client, permit)
     operate(registry, permit, Operation.SUSPEND)
-    registry.client_desk.put_webhook(client, None, by=CLERK)
+    registry.webhooks.put(client, None, by=CLERK)
     deliver(registry)
     assert receiver.told == []
 
@@ -406,6 +409,6 @@ def test_the_same_address_again_forgets_no_change(
     client = enrol(registry, f"{receiver.url}/")
     read(registry, client, permit)
     operate(registry, permit, Operation.SUSPEND)
-    registry.client_desk.put_webhook(client, f"{receiver.url}/", by=CLERK)
+    registry.webhooks.put(client, f"{receiver.url}/", by=CLERK)
     deliver(registry)
     assert opened(registry, receiver, client) == [["suspend"]]

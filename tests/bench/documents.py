@@ -25,7 +25,7 @@ def measure(say: Callable[[str], None]) -> dict[str, float]:
     with temporary_registry() as registry:
         parts, kind = _parts(registry)
         usual = UsualChain(registry, parts, kind)
-        key = registry.keys.signing_key(Role.AGENCY, registry.agency(None).code)
+        key = registry.keys.ring.signing_key(Role.AGENCY, registry.agencies.get(None).code)
 
         def ours() -> bytes:
             return sign(render(parts, kind), key, name="示例局", at=registry.clock())
@@ -54,8 +54,8 @@ def _usual(usual: UsualChain, say: Callable[[str], None]) -> float:
 
 def _parts(registry: Registry) -> tuple[Parts, Any]:
     kind = registry.catalogue.newest(TYPE)
-    record = registry.issue(TYPE, dict(kind.example), by=OPERATOR).record
-    receipt = str(registry.receipt_at(record.log_index))
+    record = registry.certificates.issue(TYPE, dict(kind.example), by=OPERATOR).record
+    receipt = str(registry.log.receipt(record.log_index))
     return Parts(record.credential, receipt, record.seal), kind
 
 

@@ -26,6 +26,7 @@ from ecert.formats._jws import CLIENT_ASSERTION, sign_jws
 from ecert.keys import make_signer, public_jwk
 from ecert.model import Actor
 from ecert.registry import Registry
+from tests.conftest import trail_rows
 
 CONNECTIONS, SECONDS, ROUNDS = 32, 5, 2
 TYPE = "land-use-planning-permit"
@@ -65,7 +66,7 @@ def _measure(
     say: Callable[[str], None], folder: Path, registry: Registry, port: int
 ) -> dict[str, float]:
     draft = dict(registry.catalogue.newest(TYPE).example)
-    record = registry.issue(TYPE, draft, by=Actor("bench")).record
+    record = registry.certificates.issue(TYPE, draft, by=Actor("bench")).record
     body = record.to_json()
     rates = {}
     bare = _uvicorn("bare:app", port=_free_port())
@@ -92,7 +93,7 @@ def _measure(
 
 def _audit(registry: Registry) -> Iterator[dict[str, object]]:
     after = -1
-    while rows := registry.audit_rows(after=after, limit=1000):
+    while rows := trail_rows(registry, after=after, limit=1000):
         yield from rows
         after = rows[-1]["index"]
 
@@ -157,7 +158,7 @@ def _usual(folder: Path, body: Mapping[str, object]) -> Iterator[tuple[str, dict
 
 
 def _token(registry: Registry, base: str) -> str:
-    agency = registry.agencies()[0].code
+    agency = registry.agencies.all()[0].code
     return _token_of(registry, base, agency, [f"certificates:read:{TYPE}"])
 
 
@@ -165,7 +166,7 @@ def _token_of(registry: Registry, base: str, agency: str, scopes: list[str]) -> 
     """Register a system of an agency, and let it fetch a token."""
     signer, by = make_signer(), Actor("bench")
     jwk = public_jwk(signer.public_key)
-    client = registry.add_client("bench", agency=agency, scopes=scopes, jwk=jwk, by=by)
+    client = registry.clients.add("bench", agency=agency, scopes=scopes, jwk=jwk, by=by)
     now = int(time.time())
     claims = {"iss": client.id, "sub": client.id, "aud": registry.base, "iat": now, "exp": now + 60}
     assertion = sign_jws(

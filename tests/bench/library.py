@@ -57,13 +57,13 @@ def measure(say: Callable[[str], None]) -> dict[str, float]:
     with temporary_registry() as registry:
         example = dict(registry.catalogue.newest(TYPE).example)
         requests = [IssueRequest(TYPE, example, OPERATOR)] * BATCH
-        registry.issue_many(requests)
+        registry.certificates.issue_many(requests)
         gc.collect()
         gc.freeze()
         gc.set_threshold(50_000, 20, 100)  # as the service sets it
-        batch = BATCH * rate(lambda: registry.issue_many(requests), 1)
-        single = rate(lambda: registry.issue(TYPE, example, by=OPERATOR), 50)
-        record = registry.issue(TYPE, example, by=OPERATOR).record
+        batch = BATCH * rate(lambda: registry.certificates.issue_many(requests), 1)
+        single = rate(lambda: registry.certificates.issue(TYPE, example, by=OPERATOR), 50)
+        record = registry.certificates.issue(TYPE, example, by=OPERATOR).record
         say(
             f"issue in batches of {BATCH}      {batch:10.0f}/s   with seal, audit row and log entry"
         )
@@ -76,7 +76,7 @@ def measure(say: Callable[[str], None]) -> dict[str, float]:
         )
         verify = rate(lambda: verifier.verify(record.credential), 300)
         seal = rate(lambda: verifier.verify(record.seal), 300)
-        agency_key = registry.keys.signing_key(Role.AGENCY, record.issuer).signer.public_key
+        agency_key = registry.keys.ring.signing_key(Role.AGENCY, record.issuer).signer.public_key
         decoded = rate(lambda: verify_seal(parse_seal(record.seal), agency_key), 300)
         say(
             f"verify a credential           {verify:10.0f}/s   all steps, schema and status included"

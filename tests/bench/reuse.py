@@ -29,6 +29,7 @@ from ecert.registry import IssueRequest, Registry
 from ecert.reuse.sharing import new_rule
 from ecert.samples.district import agencies, generate
 from tests.bench.http import _free_port, _server, _token_of
+from tests.conftest import trail_rows
 
 CERTIFICATES = int(os.environ.get("ECERT_BENCH_CERTIFICATES", "100000"))
 PROJECTS = 7
@@ -65,17 +66,17 @@ def measure(say: Callable[[str], None]) -> dict[str, float]:
 def _fill(registry: Registry, say: Callable[[str], None]) -> list[tuple[str, str]]:
     """Register the district, load its matters, issue the certificates; give holders and projects."""
     start = time.perf_counter()
-    known = {one.code for one in registry.agencies()}
+    known = {one.code for one in registry.agencies.all()}
     for agency in agencies():
         if agency.code not in known:
-            registry.add_agency(agency, by=BY)
+            registry.agencies.add(agency, by=BY)
     matters = generate()
-    registry.reuse.add_matters(orjson.dumps(matters), by=BY)
+    registry.matters.add(orjson.dumps(matters), by=BY)
     for code, _, count in ASKED.values():
-        registry.reuse.add_matters(orjson.dumps(_matter(code, count)), by=BY)
+        registry.matters.add(orjson.dumps(_matter(code, count)), by=BY)
     for slug, _, _ in CHAIN:
         rule = new_rule(slug, CONSTRUCTION.code, legal_basis="bench")
-        registry.reuse.add_rule(rule, by=BY)
+        registry.rules.add(rule, by=BY)
     asked: list[tuple[str, str]] = []
     waiting: list[IssueRequest] = []
     for number in range(max(1, CERTIFICATES // EACH)):
@@ -85,10 +86,10 @@ def _fill(registry: Registry, say: Callable[[str], None]) -> list[tuple[str, str
         if len(waiting) >= BATCH:
             _issue(registry, waiting)
     _issue(registry, waiting)
-    registry.publish()
+    registry.log.publish()
     took = time.perf_counter() - start
     say(
-        f"{len(matters['matters'])} matters, {registry.log_head().size} certificates "
+        f"{len(matters['matters'])} matters, {registry.log.head().size} certificates "
         f"of {len(asked)} holders, in {took:.0f} s"
     )
     return asked
@@ -130,7 +131,7 @@ def _requests(registry: Registry, holder: str, projects: list[str]) -> Iterator[
 
 
 def _issue(registry: Registry, waiting: list[IssueRequest]) -> None:
-    for result in registry.issue_many(waiting):
+    for result in registry.certificates.issue_many(waiting):
         if isinstance(result, Exception):
             raise result
     waiting.clear()
@@ -177,7 +178,7 @@ def _ask(
 
 def _uses(registry: Registry) -> Iterator[dict[str, Any]]:
     after = -1
-    while rows := registry.audit_rows(after=after, limit=1000):
+    while rows := trail_rows(registry, after=after, limit=1000):
         yield from (row for row in rows if row["action"] == "use")
         after = rows[-1]["index"]
 

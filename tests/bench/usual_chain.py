@@ -52,7 +52,7 @@ class UsualChain:
             key.public_key(),
             role=Role.AGENCY,
             name="示例局",
-            code=registry.agency(None).code,
+            code=registry.agencies.get(None).code,
             now=registry.clock(),
         )
         pem = serialization.Encoding.PEM

@@ -27,6 +27,7 @@ from playwright.sync_api import Browser, ConsoleMessage, Page, sync_playwright
 from ecert.config import Plan, Surroundings, init_registry
 from ecert.model import Actor, Basis, Operation, Record, civil_date
 from ecert.registry import CopyWish, Registry
+from ecert.store import documents
 from ecert_api import create_app
 from tests.conftest import PLANNING, WORKS, need
 
@@ -130,35 +131,42 @@ class Site:
         """Give a certificate's signed PDF, made beside Playwright's loop, which runs in this thread."""
         identifier = self.records[name].id
         with ThreadPoolExecutor(1) as beside:
-            return beside.submit(lambda: self.registry.document(identifier, by=CLERK).data).result()
+            return beside.submit(
+                lambda: self.registry.documents.get(identifier, by=CLERK).data
+            ).result()
 
     # -- making certificates
 
     def issue(self, name: str, slug: str = WORKS, **changes: Any) -> Record:
         """Issue a type's example, with members changed."""
         draft = {**self.registry.catalogue.newest(slug).example, **changes}
-        record = self.registry.issue(slug, draft, by=CLERK, agency=PLANNING.code).record
+        record = self.registry.certificates.issue(
+            slug, draft, by=CLERK, agency=PLANNING.code
+        ).record
         self.records[name], self.seals[name] = record, record.seal
         return record
 
     def operate(self, name: str, operation: Operation) -> None:
         """Carry out an operation upon a certificate."""
         basis = Basis("申请人申请", "穗规划资源〔2026〕1号", "赵六")
-        self.registry.operate(self.records[name].id, operation, basis=basis, by=CLERK)
+        self.registry.certificates.operate(self.records[name].id, operation, basis=basis, by=CLERK)
 
     def change(self, name: str, successor: str) -> None:
         """Issue a certificate's next version."""
         basis = Basis("建设规模调整", "穗规划资源〔2026〕2号", "赵六")
         draft = dict(self.registry.catalogue.newest(WORKS).example)
         old = self.records[name].id
-        done = self.registry.succeed(old, Operation.CHANGE, draft, basis=basis, by=CLERK)
+        done = self.registry.certificates.succeed(
+            old, Operation.CHANGE, draft, basis=basis, by=CLERK
+        )
         self.records[successor], self.seals[successor] = done.record, done.record.seal
 
     def lend(self, name: str, copy: str, until: date) -> None:
-        """Make an annotated copy's seal; the file would be drawn later."""
-        wish = CopyWish("中国银行花都支行", "办理贷款", until)
-        row = self.registry.documents.lend(self.records[name].id, wish, CLERK)
-        self.seals[copy] = row.seal
+        """Make an annotated copy, and keep its seal."""
+        wish, lent = CopyWish("中国银行花都支行", "办理贷款", until), self.records[name].id
+        self.registry.documents.copy(lent, wish, by=CLERK)
+        with self.registry.store.reading() as reading:
+            self.seals[copy] = documents.copies(reading, lent)[-1].seal
 
     def day(self, offset: timedelta) -> date:
         """Give a civil date before or after today."""

@@ -18,7 +18,7 @@ from ecert.demo import (
 from ecert.errors import NotFound
 from ecert.model import Actor, Record
 from ecert.registry import Registry
-from ecert.reuse.fulfilment import Application
+from ecert.reuse.application import Application
 from ecert.reuse.sharing import new_rule
 from ecert.testing import SettableClock
 
@@ -30,11 +30,11 @@ DAYS = 30
 def live(registry: Registry, clock: SettableClock) -> dict[str, Record]:
     """Let departments work for thirty days; the clock ends on the last of them."""
     for agency in (REFORM, PLANNING, CONSTRUCTION):
-        registry.add_agency(agency, by=BY)
+        registry.agencies.add(agency, by=BY)
     set_up_sharing(registry, BY)
-    for slug in registry.reuse.matter(PLANNING_MATTER, by=BY).slugs:
+    for slug in registry.matters.get(PLANNING_MATTER, by=BY).slugs:
         rule = new_rule(slug, PLANNING.code, legal_basis="国务院令第716号第七条")
-        registry.reuse.add_rule(rule, by=BY)
+        registry.rules.add(rule, by=BY)
     issued = issue_chain(registry, BY)
     clock.move(timedelta(hours=1))
     for day in range(DAYS):
@@ -53,14 +53,16 @@ def _work(registry: Registry, body: Any, day: int, today: date) -> None:
         name = f"{day}-{number}"
         accepted = today - timedelta(days=number)
         due = today + timedelta(days=(day * 3) % 9 - number)
-        registry.fulfil(
+        registry.dossiers.fulfil(
             Application(
                 MATTER, name, holder, project, accepted_on=accepted, due_on=max(due, accepted)
             ),
             by=builders,
         )
         if number % 2:
-            registry.fulfil(Application(PLANNING_MATTER, name, holder, project), by=planners)
+            registry.dossiers.fulfil(
+                Application(PLANNING_MATTER, name, holder, project), by=planners
+            )
     if day % 6 == 0:
         _ask_in_vain(registry, Application(MATTER, f"{day}", holder, project))
 
@@ -68,7 +70,7 @@ def _work(registry: Registry, body: Any, day: int, today: date) -> None:
 def _ask_in_vain(registry: Registry, application: Application) -> None:
     for by in (Actor("孙七", REFORM.code, "reform-system"), Actor("钱八", MARKET.code)):
         try:
-            registry.checklist(application, by=by)
+            registry.dossiers.checklist(application, by=by)
         except NotFound:
             continue
         raise AssertionError("a department without a rule was answered")

@@ -12,8 +12,7 @@ from playwright.sync_api import Browser, FilePayload, Page, expect
 
 from ecert.config import Plan
 from ecert.demo import MARKET, MATTER, WORKS
-from ecert.reuse.graph import to_svg
-from ecert.reuse.supervision_page import to_html
+from ecert.pictures import graph_svg, supervision_html
 from ecert.testing import SettableClock, temporary_registry
 from tests.browser.conftest import (
     VERDICT,
@@ -25,6 +24,7 @@ from tests.browser.conftest import (
     with_character,
 )
 from tests.browser.month import BY, live
+from tests.conftest import CLERK
 
 FOLDER = Path(__file__).resolve().parent.parent.parent / "docs" / "pictures"
 MAX_BYTES = 120 * 1024
@@ -110,10 +110,10 @@ def draw_reuse(browser: Browser) -> None:
     with temporary_registry(plan, clock=clock) as registry:
         issued = live(registry, clock)
         project = issued[WORKS].body["project_code"]
-        graph = registry.reuse.graph(MATTER, by=BY, project_code=project)
-        (FOLDER / "chain.svg").write_text(to_svg(graph), "utf-8")
+        graph = registry.matters.graph(MATTER, by=BY, project_code=project)
+        (FOLDER / "chain.svg").write_text(graph_svg(graph), "utf-8")
         page = browser.new_page(viewport={"width": 1000, "height": 1000})
-        page.set_content(to_html(registry.reuse.supervise()))
+        page.set_content(supervision_html(registry.supervision.figures(by=CLERK)))
         with Image.open(io.BytesIO(page.screenshot(full_page=True))) as taken:
             few = taken.convert("RGB").quantize(64, dither=Image.Dither.NONE)
             few.save(FOLDER / "supervision.png", optimize=True)

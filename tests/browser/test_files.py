@@ -112,7 +112,7 @@ def test_a_picture_without_a_code_says_so(open_page: OpenPage, site: Site) -> No
 
 
 def test_an_evidence_bundle_is_checked(open_page: OpenPage, site: Site) -> None:
-    data = site.registry.evidence(site.records["resumed"].id, by=CLERK)
+    data = site.registry.evidence.pack(site.records["resumed"].id, by=CLERK)
     page = open_page()
     page.goto(site.url)
     page.locator("#file").set_input_files(payload("evidence.zip", data, "application/zip"))
@@ -123,7 +123,7 @@ def test_an_evidence_bundle_is_checked(open_page: OpenPage, site: Site) -> None:
 
 def test_statements_in_a_bundle_prove_a_past_day(open_page: OpenPage, site: Site) -> None:
     """A certificate suspended and resumed: only its signed acts know what it was in between."""
-    data = site.registry.evidence(site.records["resumed"].id, by=CLERK)
+    data = site.registry.evidence.pack(site.records["resumed"].id, by=CLERK)
     page = open_page("en-US")
     page.goto(site.url)
     page.locator("summary").click()

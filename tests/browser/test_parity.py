@@ -226,11 +226,11 @@ def test_an_agency_with_a_certificate_of_another_authority(
         "RSA": rsa.generate_private_key(65537, 2048),
     }
     agency: Agency = CONSTRUCTION
-    request = registry.add_agency(agency, by=CLERK, brings_certificate=True)
+    request = registry.agencies.add(agency, by=CLERK, brings_certificate=True)
     assert request is not None
-    registry.certify_key(agency, certify(request, made[kind]), by=CLERK)
+    registry.keys.certify(agency.code, certify(request, made[kind]), by=CLERK)
     draft = dict(registry.catalogue.newest("construction-permit").example)
-    issued = registry.issue("construction-permit", draft, by=CLERK, agency=agency.code)
+    issued = registry.certificates.issue("construction-permit", draft, by=CLERK, agency=agency.code)
     seal = issued.record.seal
     assert registry.verify(seal).verdict.value == "valid"
     page = open_page("en-US")

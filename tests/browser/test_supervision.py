@@ -15,9 +15,8 @@ from playwright.sync_api import Browser
 from ecert.config import Plan
 from ecert.demo import MARKET, MATTER, WORKS
 from ecert.model import Record
+from ecert.pictures import graph_svg, supervision_html
 from ecert.registry import Registry
-from ecert.reuse.graph import to_svg
-from ecert.reuse.supervision_page import to_html
 from ecert.testing import SettableClock, temporary_registry
 from tests.browser.month import BY, live
 
@@ -32,7 +31,7 @@ def month() -> Iterator[tuple[Registry, dict[str, Record]]]:
 
 @pytest.fixture(scope="module")
 def figures(month: tuple[Registry, dict[str, Record]]) -> dict[str, Any]:
-    return month[0].reuse.supervise()
+    return month[0].supervision.figures(by=BY)
 
 
 def test_the_figures_agree_with_themselves(figures: dict[str, Any]) -> None:
@@ -52,7 +51,7 @@ def test_the_page_fetches_nothing_and_stands_on_the_screen(
     browser: Browser, figures: dict[str, Any], tmp_path: Path
 ) -> None:
     file = tmp_path / "supervision.html"
-    file.write_text(to_html(figures), "utf-8")
+    file.write_text(supervision_html(figures), "utf-8")
     page = browser.new_page(viewport={"width": 390, "height": 844})
     asked: list[str] = []
     said: list[str] = []
@@ -69,7 +68,7 @@ def test_the_page_fetches_nothing_and_stands_on_the_screen(
 
 def test_the_page_prints_whole(browser: Browser, figures: dict[str, Any]) -> None:
     page = browser.new_page()
-    page.set_content(to_html(figures))
+    page.set_content(supervision_html(figures))
     printed = pypdfium2.PdfDocument(io.BytesIO(page.pdf(format="A4")))
     words = "".join(
         printed[number].get_textpage().get_text_range() for number in range(len(printed))
@@ -86,8 +85,8 @@ def test_neither_names_a_holder(
     registry, issued = month
     holder = issued[WORKS].body["holders"][0]
     project = issued[WORKS].body["project_code"]
-    graph = registry.reuse.graph(MATTER, by=BY, project_code=project)
-    for text in (to_html(figures), to_svg(graph)):
+    graph = registry.matters.graph(MATTER, by=BY, project_code=project)
+    for text in (supervision_html(figures), graph_svg(graph)):
         for private in (holder["name"], holder["code"], project, "李四", issued[WORKS].id):
             assert private not in text
 
@@ -97,8 +96,8 @@ def test_the_graph_is_a_picture_of_the_chain(
 ) -> None:
     registry, issued = month
     project = issued[WORKS].body["project_code"]
-    graph = registry.reuse.graph(MATTER, by=BY, project_code=project)
-    drawn = to_svg(graph)
+    graph = registry.matters.graph(MATTER, by=BY, project_code=project)
+    drawn = graph_svg(graph)
     root = ET.fromstring(drawn)  # noqa: S314 - our own
     assert {element.tag.rpartition("}")[2] for element in root.iter()} <= {
         *("svg", "title", "defs", "marker", "path", "rect", "g", "text")

@@ -290,7 +290,7 @@ def with_trust(page: Page, site: Site, edit: Callable[[Trust], None]) -> None:
 
 
 def agency_kid(site: Site) -> str:
-    return site.registry.keys.active(Role.AGENCY, PLANNING.code).kid
+    return site.registry.keys.ring.active(Role.AGENCY, PLANNING.code).kid
 
 
 def instant(site: Site, offset: timedelta) -> str:
@@ -335,14 +335,14 @@ def test_a_compromised_key_could_not_be_checked(open_page: OpenPage, site: Site)
 
 def reissue_leaf(site: Site, role: Role, now: datetime) -> bytes:
     """Certify one of the registry's keys again, from another moment on."""
-    keys = site.registry.keys
+    keys = site.registry.keys.ring
     root, code = keys.active(Role.ROOT), PLANNING.code if role is Role.AGENCY else None
     row = keys.active(role, code)
     assert root.certificate is not None
-    key = keys._open(row).public_key
+    key = keys.open(row).public_key
     host = site.url.partition("://")[2]
     name, holder = (PLANNING.name, PLANNING.code) if code else (host, f"HOST:{host}")
-    signer = keys._open(root)
+    signer = keys.open(root)
     return make_leaf(root.certificate, signer, key, role=role, name=name, code=holder, now=now)
 
 
@@ -474,7 +474,7 @@ def test_without_details_an_ended_one_is_still_refused(open_page: OpenPage, site
 
 def test_a_retired_status_key_is_not_believed(open_page: OpenPage, site: Site) -> None:
     page = open_page()
-    kid = site.registry.keys.active(Role.STATUS).kid
+    kid = site.registry.keys.ring.active(Role.STATUS).kid
     with_trust(page, site, retire(site, kid, timedelta(days=1)))
     page.goto(site.address("valid"))
     see(page, "grey", OPEN_STATUS)
@@ -524,7 +524,9 @@ def test_a_day_may_be_asked_about(
 def test_thumbprints_name_keys_alike(quick_page: Page, site: Site) -> None:
     page = quick_page
     page.goto(site.url)
-    key = site.registry.keys._open(site.registry.keys.active(Role.AGENCY, PLANNING.code)).public_key
+    key = site.registry.keys.ring.open(
+        site.registry.keys.ring.active(Role.AGENCY, PLANNING.code)
+    ).public_key
     der = key.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
     found = page.evaluate(
         """async (bytes) => {

@@ -127,8 +127,8 @@ def samples() -> Samples:
         )
         made["three-holders"] = issue_and_print(registry, WORKS, holders=THREE)
         made["copy"] = print_copy(registry, made[WORKS], WISH)
-        (agency,) = registry.agencies()
-        registry.set_agency_image(agency.code, seal_picture(), by=CLERK)
+        (agency,) = registry.agencies.all()
+        registry.agencies.set_image(agency.code, seal_picture(), by=CLERK)
         made["image"] = issue_and_print(registry, "project-approval")
         trusted = registry.trusted()
         anchors = tuple(trusted.agencies[agency.code].anchors)
@@ -137,15 +137,15 @@ def samples() -> Samples:
 
 def issue_and_print(registry: Registry, slug: str, **changes: Any) -> Sample:
     """Issue a certificate and give its document."""
-    record = registry.issue(slug, draft(registry, slug, **changes), by=CLERK).record
-    data = registry.document(record.id, by=CLERK).data
+    record = registry.certificates.issue(slug, draft(registry, slug, **changes), by=CLERK).record
+    data = registry.documents.get(record.id, by=CLERK).data
     kind = registry.catalogue.newest(slug)
     return Sample(data, record, record.seal, kind.name["zh"], kind)
 
 
 def print_copy(registry: Registry, of: Sample, wish: CopyWish) -> Sample:
     """Make an annotated copy."""
-    made, _ = registry.copy(of.record.id, wish, by=CLERK)
+    made = registry.documents.copy(of.record.id, wish, by=CLERK)
     with registry.store.reading() as reading:
         row = documents.copies(reading, of.record.id)[-1]
     assert parse_copy(row.token).copy.recipient == wish.recipient

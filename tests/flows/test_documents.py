@@ -27,7 +27,7 @@ from ecert.pdf.render import render
 from ecert.registry import CopyWish, Registry
 from ecert.store import tables
 from ecert.testing import SettableClock, temporary_registry
-from tests.conftest import CLERK, CONSTRUCTION, PLAN, PLANNING, WORKS
+from tests.conftest import CLERK, CONSTRUCTION, PLAN, PLANNING, WORKS, trail_rows
 from tests.flows.pages import (
     GENERAL,
     NAMES,
@@ -364,7 +364,7 @@ def counts(registry: Registry) -> list[int]:
             int(reading.connection.execute(select(func.count()).select_from(one)).scalar_one())
             for one in kept
         ]
-    return [*rows, registry.log_head().size]
+    return [*rows, registry.log.head().size]
 
 
 @pytest.mark.parametrize("place", ["holders", "fields", "attachments", "local_number"])
@@ -380,21 +380,21 @@ def test_what_cannot_be_printed_is_not_issued(registry: Registry, undrawn: str, 
         wish["local_number"], pointer = f"{undrawn}〔2026〕1号", "/local_number"
     before = counts(registry)
     with pytest.raises(DraftError) as refusal:
-        registry.issue(WORKS, wish, by=CLERK)
+        registry.certificates.issue(WORKS, wish, by=CLERK)
     assert refusal.value.code == "draft_does_not_fit"
     (fault,) = refusal.value.errors
     assert (fault.pointer, fault.rule) == (pointer, "unprintable_character")
     named = f"U+{ord(undrawn):04X}"
     assert all(undrawn in words and named in words for words in (fault.zh, fault.en))
     assert counts(registry) == before
-    record = registry.issue(WORKS, draft(registry, WORKS), by=CLERK).record
+    record = registry.certificates.issue(WORKS, draft(registry, WORKS), by=CLERK).record
     assert record.body["number"].endswith("0000001号"), "the refusal used up a number"
 
 
 def test_an_agency_of_an_unprintable_name_is_refused(registry: Registry, undrawn: str) -> None:
     before = counts(registry)
     with pytest.raises(InputError, match=f"{undrawn}.*U\\+{ord(undrawn):04X}"):
-        registry.add_agency(replace(CONSTRUCTION, name=f"{undrawn}局"), by=CLERK)
+        registry.agencies.add(replace(CONSTRUCTION, name=f"{undrawn}局"), by=CLERK)
     assert counts(registry) == before
 
 
@@ -404,25 +404,27 @@ def test_an_agencys_short_name_does_not_stop_its_documents(
     """The short name is part of the numbers that are minted: it must be refused, or be printed."""
     code = CONSTRUCTION.code
     try:
-        registry.add_agency(replace(CONSTRUCTION, short_name=f"穗{undrawn}"), by=CLERK)
+        registry.agencies.add(replace(CONSTRUCTION, short_name=f"穗{undrawn}"), by=CLERK)
     except InputError:
         return
-    record = registry.issue(WORKS, draft(registry, WORKS), by=CLERK, agency=code).record
-    assert registry.document(record.id, by=CLERK).data
+    record = registry.certificates.issue(
+        WORKS, draft(registry, WORKS), by=CLERK, agency=code
+    ).record
+    assert registry.documents.get(record.id, by=CLERK).data
 
 
 @pytest.mark.parametrize("member", ["recipient", "purpose"])
 def test_a_copy_that_cannot_be_printed_is_refused(
     registry: Registry, undrawn: str, member: str
 ) -> None:
-    record = registry.issue(WORKS, draft(registry, WORKS), by=CLERK).record
+    record = registry.certificates.issue(WORKS, draft(registry, WORKS), by=CLERK).record
     before = counts(registry)
     wish = replace(WISH, **{member: f"示例{undrawn}"})  # type: ignore[arg-type]  # both are texts
     with pytest.raises(Refused, match=f"{member}.*{undrawn}.*U\\+{ord(undrawn):04X}") as refusal:
-        registry.copy(record.id, wish, by=CLERK)
+        registry.documents.copy(record.id, wish, by=CLERK)
     assert refusal.value.code == "refused"
     assert counts(registry) == before
-    last = registry.audit_rows()[-1]
+    last = trail_rows(registry)[-1]
     assert (last["action"], last["outcome"]) == ("copy", "refused")
 
 
@@ -512,10 +514,10 @@ def test_a_copy_that_has_lapsed_is_not_given_again() -> None:
     clock = SettableClock()
     with temporary_registry(clock=clock) as registry:
         example = dict(registry.catalogue.newest(WORKS).example)
-        record = registry.issue(WORKS, example, by=CLERK).record
+        record = registry.certificates.issue(WORKS, example, by=CLERK).record
         wish = CopyWish("示例银行", "贷款审查", civil_date(clock(), PLANNING.time_zone))
-        first, again = (registry.copy(record.id, wish, by=CLERK)[0] for _ in range(2))
+        first, again = (registry.documents.copy(record.id, wish, by=CLERK) for _ in range(2))
         assert first.data == again.data
         clock.move(timedelta(days=1))
         with pytest.raises(Refused, match="past"):
-            registry.copy(record.id, wish, by=CLERK)
+            registry.documents.copy(record.id, wish, by=CLERK)

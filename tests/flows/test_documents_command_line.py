@@ -20,7 +20,7 @@ from sqlalchemy import select
 from ecert.config import Plan, Surroundings, init_registry, open_registry
 from ecert.registry import IssueRequest, Registry
 from ecert.store.tables import metadata
-from tests.conftest import CLERK, WORKS
+from tests.conftest import CLERK, WORKS, trail_rows
 from tests.flows.pages import draft, run, seal_picture
 
 DONE, REFUSED, USAGE = 0, 1, 2
@@ -50,8 +50,8 @@ class Home:
         """Issue certificates and publish the log."""
         with closing(self.open()) as registry:
             wish = draft(registry, WORKS)
-            made = registry.issue_many([IssueRequest(WORKS, wish, CLERK)] * count)
-            registry.publish()
+            made = registry.certificates.issue_many([IssueRequest(WORKS, wish, CLERK)] * count)
+            registry.log.publish()
         return [one.record.id for one in made if not isinstance(one, Exception)]
 
     def command(self, *words: str) -> list[str]:
@@ -122,7 +122,7 @@ def test_the_original_and_a_copy(home: Home) -> None:
     }
     assert home.run("copies", identifier).stdout == "2099-12-31  good    示例银行  贷款审查\n"
     with closing(home.open()) as registry:
-        actions = [row["action"] for row in registry.audit_rows(limit=1000)]
+        actions = [row["action"] for row in trail_rows(registry, limit=1000)]
     assert [one for one in actions if one in {"document", "copy", "copies"}] == [
         *("document", "document", "copy", "copies", "copies"),
     ]
@@ -155,14 +155,14 @@ def test_mistakes_get_a_message_and_the_right_exit_code(
 ) -> None:
     home, identifier = shared
     with closing(home.open()) as registry:
-        size = registry.log_head().size
+        size = registry.log.head().size
     done = home.run(*(identifier if word == "ID" else word for word in words))
     assert done.returncode == code, done.stderr
     assert done.stderr.strip()
     assert "Traceback" not in done.stderr
     assert not (home.folder / "f.pdf").exists()
     with closing(home.open()) as registry:
-        assert registry.log_head().size == size, "the log has an entry for nothing"
+        assert registry.log.head().size == size, "the log has an entry for nothing"
 
 
 @pytest.fixture(scope="module")
@@ -216,7 +216,7 @@ def test_a_batch_is_made_once(home: Home) -> None:
 def test_what_cannot_be_made_is_told_and_stops_nothing_else(home: Home) -> None:
     identifiers = home.issue(3)
     with closing(home.open()) as registry:
-        registry.retire_key(_agency_key(registry), by=CLERK)
+        registry.keys.retire(_agency_key(registry), by=CLERK)
     done = home.run("documents", "build", "--pending", "--workers", "1", "--json")
     assert done.returncode == REFUSED
     assert json.loads(done.stdout) == {"made": 0, "refused": {"key_unavailable": len(identifiers)}}

@@ -15,11 +15,11 @@ from ecert.errors import ForkGuard, NotPublished, SignatureError
 from ecert.formats.merkle import leaf_hash
 from ecert.formats.note import parse_vkey, verify_checkpoint
 from ecert.formats.receipt import parse_receipt, verify_receipt
-from ecert.log import export_tiles, tile_path
+from ecert.ledger.log import export_tiles, tile_path
 from ecert.model import Basis, Operation
 from ecert.registry import CopyWish, IssueRequest, Query, Registry
 from ecert.testing import SettableClock
-from tests.conftest import CLERK, PLANNING, WORKS
+from tests.conftest import CLERK, PLANNING, WORKS, trail_rows
 
 Drafts = Callable[..., dict[str, Any]]
 
@@ -31,8 +31,8 @@ def reopened(home: Path, state: Path, clock: SettableClock) -> Registry:
 def test_a_receipt_verifies_offline_with_the_trust_file_alone(
     any_registry: Registry, draft_of: Drafts
 ) -> None:
-    record = any_registry.issue(WORKS, draft_of(), by=CLERK).record
-    text = str(any_registry.receipt(record.id, by=CLERK))
+    record = any_registry.certificates.issue(WORKS, draft_of(), by=CLERK).record
+    text = str(any_registry.certificates.receipt(record.id, by=CLERK))
     jwt = record.credential.partition("~")[0].encode()
     logs = any_registry.trusted().logs
     checkpoint = verify_receipt(
@@ -44,27 +44,27 @@ def test_a_receipt_verifies_offline_with_the_trust_file_alone(
 
 
 def test_a_receipt_waits_for_a_checkpoint(registry: Registry, draft_of: Drafts) -> None:
-    record = registry.issue(WORKS, draft_of(), by=CLERK).record
+    record = registry.certificates.issue(WORKS, draft_of(), by=CLERK).record
     with pytest.raises(NotPublished):
-        registry.receipt_at(record.log_index, publishes=False)
-    registry.publish()
-    assert registry.receipt_at(record.log_index, publishes=False).index == 0
+        registry.log.receipt(record.log_index, publishes=False)
+    registry.log.publish()
+    assert registry.log.receipt(record.log_index, publishes=False).index == 0
 
 
 def test_nothing_new_is_not_signed_again(registry: Registry, draft_of: Drafts) -> None:
-    registry.issue(WORKS, draft_of(), by=CLERK)
-    assert registry.publish() == registry.publish()
+    registry.certificates.issue(WORKS, draft_of(), by=CLERK)
+    assert registry.log.publish() == registry.log.publish()
 
 
 def test_receipts_under_many_sizes(registry: Registry, draft_of: Drafts) -> None:
     """Every entry's receipt verifies under checkpoints on both sides of a tile's border."""
     logs = registry.trusted().logs
     for count in (3, 250, 5, 300):
-        registry.issue_many([IssueRequest(WORKS, draft_of(), CLERK)] * count)
-        note = registry.publish()
+        registry.certificates.issue_many([IssueRequest(WORKS, draft_of(), CLERK)] * count)
+        note = registry.log.publish()
         size = verify_checkpoint(note, parse_vkey(logs[0].vkey)).size
         for index in {0, 1, size // 2, 255 % size, size - 1}:
-            receipt = registry.receipt_at(index)
+            receipt = registry.log.receipt(index)
             found = verify_receipt(
                 receipt, signed=None, issuer=PLANNING.code, kind=WORKS, logs=logs
             )
@@ -74,28 +74,28 @@ def test_receipts_under_many_sizes(registry: Registry, draft_of: Drafts) -> None
 def test_a_restored_backup_does_not_sign(
     registry: Registry, draft_of: Drafts, tmp_path: Path, clock: SettableClock
 ) -> None:
-    registry.issue(WORKS, draft_of(), by=CLERK)
+    registry.certificates.issue(WORKS, draft_of(), by=CLERK)
     registry.close()
     shutil.copytree(tmp_path / "home", tmp_path / "backup")
     later = reopened(tmp_path / "home", tmp_path / "state", clock)
-    later.issue(WORKS, draft_of(), by=CLERK)
-    later.publish()
+    later.certificates.issue(WORKS, draft_of(), by=CLERK)
+    later.log.publish()
     later.close()
     restored = reopened(tmp_path / "backup", tmp_path / "state", clock)
     with pytest.raises(ForkGuard, match="2 were published"):
-        restored.publish()
-    old = restored.find(Query(), by=CLERK).records[0]  # reading goes on
+        restored.log.publish()
+    old = restored.certificates.find(Query(), by=CLERK).records[0]  # reading goes on
     with pytest.raises(ForkGuard, match="2 were published"):
-        restored.issue(WORKS, draft_of(), by=CLERK)
+        restored.certificates.issue(WORKS, draft_of(), by=CLERK)
     basis = Basis("停工整改", "穗建停〔2026〕3号", "赵六")
     with pytest.raises(ForkGuard, match="2 were published"):
-        restored.operate(old.id, Operation.SUSPEND, basis=basis, by=CLERK)
+        restored.certificates.operate(old.id, Operation.SUSPEND, basis=basis, by=CLERK)
     with pytest.raises(ForkGuard, match="2 were published"):
-        restored.succeed(old.id, Operation.CHANGE, draft_of(), basis=basis, by=CLERK)
+        restored.certificates.succeed(old.id, Operation.CHANGE, draft_of(), basis=basis, by=CLERK)
     with pytest.raises(ForkGuard, match="2 were published"):
-        restored.copy(old.id, CopyWish("示例银行", "贷款", date(2026, 12, 31)), by=CLERK)
-    assert restored.log_head().size == 1
-    refused = [row["action"] for row in restored.audit_rows() if row["outcome"] == ForkGuard.code]
+        restored.documents.copy(old.id, CopyWish("示例银行", "贷款", date(2026, 12, 31)), by=CLERK)
+    assert restored.log.head().size == 1
+    refused = [row["action"] for row in trail_rows(restored) if row["outcome"] == ForkGuard.code]
     assert refused == ["issue", "suspend", "change", "copy"]
     restored.close()
 
@@ -104,33 +104,35 @@ def test_a_log_beside_the_published_one_takes_nothing_more(
     registry: Registry, draft_of: Drafts, tmp_path: Path, clock: SettableClock
 ) -> None:
     """Two histories of one length: the copy grew by itself, where no note was kept."""
-    registry.issue(WORKS, draft_of(), by=CLERK)
+    registry.certificates.issue(WORKS, draft_of(), by=CLERK)
     registry.close()
     shutil.copytree(tmp_path / "home", tmp_path / "copy")
     copy = reopened(tmp_path / "copy", tmp_path / "elsewhere", clock)
-    copy.issue(WORKS, draft_of(), by=CLERK)
+    copy.certificates.issue(WORKS, draft_of(), by=CLERK)
     copy.close()
     later = reopened(tmp_path / "home", tmp_path / "state", clock)
-    later.issue(WORKS, draft_of(), by=CLERK)
-    later.publish()
+    later.certificates.issue(WORKS, draft_of(), by=CLERK)
+    later.log.publish()
     later.close()
     beside = reopened(tmp_path / "copy", tmp_path / "state", clock)
     with pytest.raises(ForkGuard, match="differs"):
-        beside.issue(WORKS, draft_of(), by=CLERK)
+        beside.certificates.issue(WORKS, draft_of(), by=CLERK)
     beside.close()
 
 
 def test_a_note_that_another_key_signed_stops_the_log(
     registry: Registry, draft_of: Drafts, tmp_path: Path
 ) -> None:
-    registry.issue(WORKS, draft_of(), by=CLERK)
-    registry.publish()
+    registry.certificates.issue(WORKS, draft_of(), by=CLERK)
+    registry.log.publish()
     notes = (tmp_path / "state").glob("*.note")  # of the log, and of the audit trail
-    (note,) = (one for one in notes if one.read_text("utf-8").startswith(registry.origin + "\n"))
+    (note,) = (
+        one for one in notes if one.read_text("utf-8").startswith(registry.log.origin + "\n")
+    )
     lines = note.read_text("utf-8").splitlines()
     note.write_text("\n".join([*lines[:-1], lines[-1].replace("— ", "— x")]) + "\n", "utf-8")
     with pytest.raises(ForkGuard, match="not signed by this log"):
-        registry.publish()
+        registry.log.publish()
 
 
 @pytest.mark.parametrize(
@@ -144,18 +146,18 @@ def test_a_note_that_another_key_signed_stops_the_log(
     ],
 )
 def test_a_changed_log_is_found(registry: Registry, draft_of: Drafts, damage: str) -> None:
-    registry.issue_many([IssueRequest(WORKS, draft_of(), CLERK)] * 257)
-    registry.check_log()
+    registry.certificates.issue_many([IssueRequest(WORKS, draft_of(), CLERK)] * 257)
+    registry.log.check()
     registry.store.write(lambda tx: tx.connection.exec_driver_sql(damage))
     with pytest.raises(SignatureError):
-        registry.check_log()
+        registry.log.check()
 
 
 def test_the_static_export_holds_every_tile(
     registry: Registry, draft_of: Drafts, tmp_path: Path
 ) -> None:
-    registry.issue_many([IssueRequest(WORKS, draft_of(), CLERK)] * 300)
-    note = registry.publish()
+    registry.certificates.issue_many([IssueRequest(WORKS, draft_of(), CLERK)] * 300)
+    note = registry.log.publish()
     with registry.store.snapshot() as reading:
         steps = list(export_tiles(reading, tmp_path / "log"))
     assert steps[-1] == (len(steps), len(steps))

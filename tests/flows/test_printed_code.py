@@ -111,7 +111,7 @@ class Printed:
 
 
 def _copy(registry: Registry, record: Record, wish: CopyWish) -> Document:
-    made, _ = registry.copy(record.id, wish, by=OPERATOR)
+    made = registry.documents.copy(record.id, wish, by=OPERATOR)
     with registry.store.reading() as reading:
         seal = documents.copies(reading, record.id)[-1].seal
     # The works' filing fills its page; the words of a copy push the code to the next one.
@@ -157,8 +157,8 @@ def printed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Printed]:
         records, documents, copies = {}, {}, {}
         for slug in SLUGS:
             draft = dict(registry.catalogue.newest(slug).example)
-            record = records[slug] = registry.issue(slug, draft, by=OPERATOR).record
-            data = registry.document(record.id, by=OPERATOR).data
+            record = records[slug] = registry.certificates.issue(slug, draft, by=OPERATOR).record
+            data = registry.documents.get(record.id, by=OPERATOR).data
             documents[slug] = Document(record.seal, data)
             copies[slug] = _copy(registry, record, WISH)
         longest = _copy(registry, records[SITING], LONGEST_WISH)
@@ -446,7 +446,7 @@ def test_two_pixels_a_module_suffice(
 
 
 def _agency_key(registry: Registry) -> PublicKey:
-    leaf = registry.keys.signing_key(Role.AGENCY, PLANNING.code).chain[0]
+    leaf = registry.keys.ring.signing_key(Role.AGENCY, PLANNING.code).chain[0]
     key = x509.load_der_x509_certificate(leaf).public_key()
     assert isinstance(key, ec.EllipticCurvePublicKey)
     return key

@@ -23,13 +23,13 @@ from ecert.demo import set_up_sharing as open_matters
 from ecert.formats.id_token import Provider as Believed
 from ecert.formats.sdjwt import parse_sd_jwt
 from ecert.model import Basis, Operation, Record
+from ecert.pictures import supervision_html
 from ecert.registry import Registry
-from ecert.reuse.fulfilment import Application
+from ecert.reuse.application import Application
 from ecert.reuse.sharing import Mode, new_rule
-from ecert.reuse.supervision_page import to_html
 from ecert_api import create_app
 from tests.api.conftest import Drafts, free_port, make_registry_at
-from tests.conftest import CLERK
+from tests.conftest import CLERK, trail_rows
 from tests.oidc.provider import ENTERPRISE, HIGH, PERSON, Provider, oidc
 
 __all__ = ["oidc"]  # the fixture
@@ -76,14 +76,16 @@ def town(tmp_path: Path, a_draft: Drafts, oidc: Provider) -> Iterator[Town]:
     listening = free_port()
     url = f"http://127.0.0.1:{listening.getsockname()[1]}"
     registry = make_registry_at(url, tmp_path)
-    registry.add_agency(replace(REFORM, parent=PLANNING.code), by=CLERK)
+    registry.agencies.add(replace(REFORM, parent=PLANNING.code), by=CLERK)
     open_matters(registry, CLERK)
     believed = Believed(oidc.issuer, (oidc.client_id,), (HIGH,), oidc.jwks)
-    registry.reuse.put_provider(believed, by=CLERK)
+    registry.providers.put(believed, by=CLERK)
     held: dict[str, Record] = {}
     for slug, agency in PLANNED.items():
-        held[slug] = registry.issue(slug, a_draft(slug), by=CLERK, agency=agency.code).record
-    registry.publish()
+        held[slug] = registry.certificates.issue(
+            slug, a_draft(slug), by=CLERK, agency=agency.code
+        ).record
+    registry.log.publish()
     server = uvicorn.Server(
         uvicorn.Config(create_app(registry, verify_per_minute=0), access_log=False, log_config=None)
     )
@@ -130,7 +132,7 @@ def test_the_applicant_never_brings_the_paper_again(town: Town, oidc: Provider) 
 
     # the dossier carries exactly the fields that were asked for
     received = town.construction.dossier(town.application, operator="李四")
-    matter = town.registry.reuse.matter(MATTER, by=CLERK)
+    matter = town.registry.matters.get(MATTER, by=CLERK)
     wanted = {
         material.code: {name.rpartition(".")[2] for name in option.fields}
         for material in matter.materials
@@ -155,7 +157,9 @@ def test_the_applicant_never_brings_the_paper_again(town: Town, oidc: Provider) 
 
     # the planning permit is then withdrawn, and the construction bureau's feed says so
     basis = Basis("申请材料虚假", "穗规划资源撤〔2026〕1号", "赵六")
-    town.registry.operate(town.held[WORKS].id, Operation.WITHDRAW, basis=basis, by=CLERK)
+    town.registry.certificates.operate(
+        town.held[WORKS].id, Operation.WITHDRAW, basis=basis, by=CLERK
+    )
     (change,) = town.construction.changes(wait=20)
     assert (change["certificate"], change["status"]) == (town.held[WORKS].id, "withdrawn")
     assert change["cases"][0]["case_number"] == town.application.case_number
@@ -174,13 +178,13 @@ def test_the_applicant_never_brings_the_paper_again(town: Town, oidc: Provider) 
     assert all(use["basis"]["legal_basis"] for use in used)
 
     # and the supervisor's page counts four papers not brought
-    figures = town.registry.reuse.supervise()
+    figures = town.registry.supervision.figures(by=CLERK)
     assert figures["papers_not_brought"] == 4
-    page = to_html(figures)
+    page = supervision_html(figures)
     assert "<b>4</b>免提交材料" in page
     for private in (holder, town.held[WORKS].body["holders"][0]["name"], "李四"):
         assert private not in page
-    town.registry.check_trail()
+    town.registry.trail.check()
 
 
 def test_a_department_without_a_rule_learns_nothing(town: Town) -> None:
@@ -193,14 +197,14 @@ def test_a_department_without_a_rule_learns_nothing(town: Town) -> None:
     nobody = refusal(replace(town.application, holder_code="91440114MA0000020C", case_number="2"))
     absent = refusal(replace(town.application, matter="HD-XX-99", case_number="3"))
     assert held == nobody == absent == (404, "not_found", held[2])
-    rows = town.registry.audit_rows(limit=1000)
+    rows = trail_rows(town.registry, limit=1000)
     assert [row["outcome"] for row in rows if row["action"] == "dossier"] == ["not_found"] * 3
 
 
 def close_rules(town: Town) -> None:
     """End every sharing rule, and open the types only where a holder agrees."""
-    for rule in town.registry.reuse.rules():
-        town.registry.reuse.end_rule(rule.id, by=CLERK)
+    for rule in town.registry.rules.all(by=CLERK):
+        town.registry.rules.end(rule.id, by=CLERK)
         conditional = new_rule(
             rule.slug,
             rule.agency,
@@ -208,7 +212,7 @@ def close_rules(town: Town) -> None:
             mode=Mode.CONDITIONAL,
             matter=rule.matter,
         )
-        town.registry.reuse.add_rule(conditional, by=CLERK)
+        town.registry.rules.add(conditional, by=CLERK)
 
 
 def test_the_holder_agrees_in_the_online_hall(town: Town, oidc: Provider) -> None:
@@ -274,9 +278,9 @@ def test_an_agent_acts_for_the_enterprise_until_it_ends_that(town: Town, oidc: P
 
 def test_the_library_does_all_of_it_without_the_service(town: Town) -> None:
     by = replace(CLERK, agency=CONSTRUCTION.code, purpose="")
-    checklist = town.registry.checklist(town.application, by=by)
+    checklist = town.registry.dossiers.checklist(town.application, by=by)
     assert len(checklist.met) == 4
-    dossier = town.registry.fulfil(town.application, by=by)
+    dossier = town.registry.dossiers.fulfil(town.application, by=by)
     received = town.construction.check(dossier, town.application.holder_code)
     assert received.statement.client is None
     assert len(received.certificates) == 4

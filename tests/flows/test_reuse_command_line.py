@@ -21,7 +21,7 @@ from ecert.config import Plan, Surroundings, init_registry, open_registry
 from ecert.formats.id_token import SignedIn
 from ecert.keys import make_signer, public_jwk
 from ecert.model import Actor
-from ecert.reuse.fulfilment import Application
+from ecert.reuse.application import Application
 from ecert.reuse.objection import Complaint
 from ecert.reuse.sharing import new_rule
 from ecert.samples.district import agencies, chain
@@ -85,33 +85,35 @@ def prepared(tmp_path_factory: pytest.TempPathFactory) -> Path:
     plan = Plan("http://127.0.0.1:8000", agencies(4)[0], trial=True)
     registry = init_registry(folder / "home", plan, around=Surroundings(state=folder / "none"))
     for agency in agencies(4)[1:]:
-        registry.add_agency(agency, by=CLERK)
-    registry.reuse.add_matters(chain(), by=CLERK)
+        registry.agencies.add(agency, by=CLERK)
+    registry.matters.add(chain(), by=CLERK)
     issued = {
-        slug: registry.issue(slug, registry.catalogue.newest(slug).example, by=CLERK, agency=code)
+        slug: registry.certificates.issue(
+            slug, registry.catalogue.newest(slug).example, by=CLERK, agency=code
+        )
         for slug, code in CHAIN.items()
     }
     rules = [
-        registry.reuse.add_rule(
+        registry.rules.add(
             new_rule(slug, CONSTRUCTION.code, matter=MATTER, legal_basis=LEGAL), by=CLERK
         )
         for slug in CHAIN
     ]
     jwk = public_jwk(make_signer().public_key)
-    client = registry.add_client(
+    client = registry.clients.add(
         "施工许可审批系统",
         agency=CONSTRUCTION.code,
         scopes=["certificates:read"],
         jwk=jwk,
         by=CLERK,
     )
-    registry.publish()
+    registry.log.publish()
     by = Actor("李四", CONSTRUCTION.code, client.id, scopes=frozenset({"certificates:read"}))
     asked = Application(MATTER, "2026-0017", holder_code=HOLDER, project_code=PROJECT)
-    registry.fulfil(asked, by=by)
+    registry.dossiers.fulfil(asked, by=by)
     works = issued[WORKS].record.id
     complaint = Complaint(works, "fields.height_limit", "限高与图纸不符")
-    objection = registry.reuse.object(complaint, by=by)
+    objection = registry.objections.add(complaint, by=by)
     known = {"client": client.id, "works": works, "objection": objection.id, "rule": rules[0].id}
     (folder / "known.json").write_text(json.dumps(known), "utf-8")
     draft = dict(registry.catalogue.newest(WORKS).example)
@@ -533,9 +535,9 @@ def test_a_grant_is_listed_without_its_holder(world: World) -> None:
     by = Actor("李四", CONSTRUCTION.code)
     from ecert.reuse.grant import Wish
 
-    asked = registry.reuse.request_grant(Wish(MATTER), by=by)
-    made = registry.reuse.make_use_code(asked.id, SignedIn(HOLDER, "001", None))
-    grant = registry.reuse.redeem(asked.id, made.short, by=by)
+    asked = registry.grants.request(Wish(MATTER), by=by)
+    made = registry.holders.make_use_code(asked.id, holder=SignedIn(HOLDER, "001", None))
+    grant = registry.grants.redeem(asked.id, made.short, by=by)
     registry.close()
     told = world.ecert("grant", "list", "--agency", CONSTRUCTION.code)
     assert grant.id in told.stdout

@@ -57,5 +57,7 @@ def test_a_cold_copy_after_sigterm_is_whole(tmp_path: Path, draft_of: Drafts, wo
         tmp_path / "home", cold, ignore=shutil.ignore_patterns("*-wal", "*-shm", "*-journal")
     )
     copy = open_registry(cold, around=Surroundings(state=tmp_path / "state"))
-    assert {one.id for one in copy.find(Query(), by=CLERK, limit=100).records} == issued
+    assert {
+        one.id for one in copy.certificates.find(Query(), by=CLERK, limit=100).records
+    } == issued
     copy.close()

@@ -68,14 +68,14 @@ def open_with(tmp_path: Path) -> Iterator[Opener]:
 
 def issued(registry: Registry) -> str:
     """Issue a certificate and publish the log."""
-    identifier = registry.issue(WORKS, draft(registry, WORKS), by=CLERK).record.id
-    registry.publish()
+    identifier = registry.certificates.issue(WORKS, draft(registry, WORKS), by=CLERK).record.id
+    registry.log.publish()
     return identifier
 
 
 def pending(registry: Registry) -> int:
     """Count the certificates without a document."""
-    return registry.count_pending_documents()
+    return registry.documents.count_pending(by=CLERK)
 
 
 def tokens(data: bytes) -> list[Any]:
@@ -92,7 +92,7 @@ def test_a_document_carries_the_authoritys_time(
 ) -> None:
     registry = open_with(authority.url, is_required=True)
     before = datetime.now(UTC).replace(microsecond=0)
-    made = registry.document(issued(registry), by=CLERK)
+    made = registry.documents.get(issued(registry), by=CLERK)
     assert made.level == "B-T"
     (token,) = tokens(made.data)
     content = token["content"]["encap_content_info"]["content"].parsed
@@ -118,9 +118,9 @@ def test_a_document_carries_the_authoritys_time(
 def test_copies_and_batches_are_stamped_too(open_with: Opener, authority: TimeAuthority) -> None:
     registry = open_with(authority.url, is_required=True)
     identifiers = [issued(registry), issued(registry)]
-    assert set(registry.build_documents(identifiers).values()) == {None}
-    copied, _ = registry.copy(identifiers[0], WISH, by=CLERK)
-    made = [registry.document(one, by=CLERK) for one in identifiers] + [copied]
+    assert set(registry.documents.build(identifiers, by=CLERK).values()) == {None}
+    copied = registry.documents.copy(identifiers[0], WISH, by=CLERK)
+    made = [registry.documents.get(one, by=CLERK) for one in identifiers] + [copied]
     assert [one.level for one in made] == ["B-T"] * 3
     assert [len(tokens(one.data)) for one in made] == [1] * 3
     assert authority.asked == 3
@@ -128,7 +128,7 @@ def test_copies_and_batches_are_stamped_too(open_with: Opener, authority: TimeAu
 
 def test_without_an_authority_there_is_no_stamp(open_with: Opener) -> None:
     registry = open_with("", is_required=False)
-    made = registry.document(issued(registry), by=CLERK)
+    made = registry.documents.get(issued(registry), by=CLERK)
     assert made.level == "B-B"
     (signature,) = PdfFileReader(io.BytesIO(made.data)).embedded_signatures
     assert not signature.signer_info["unsigned_attrs"].native
@@ -137,7 +137,7 @@ def test_without_an_authority_there_is_no_stamp(open_with: Opener) -> None:
 def misbehave(registry: Registry, authority: TimeAuthority, fault: str) -> None:
     """Bring the authority into a fault; a stale stamp is that of another signature."""
     if fault == "stale":
-        registry.document(issued(registry), by=CLERK)
+        registry.documents.get(issued(registry), by=CLERK)
     authority.mode = fault
 
 
@@ -153,16 +153,16 @@ def test_where_stamps_are_required_the_document_waits(
         misbehave(registry, authority, fault)
     identifier = issued(registry)
     with pytest.raises(TimeStampUnavailable) as waiting:
-        registry.document(identifier, by=CLERK)
+        registry.documents.get(identifier, by=CLERK)
     assert waiting.value.code == "time_stamp_unavailable"
-    found = registry.build_documents([identifier])[identifier]
+    found = registry.documents.build([identifier], by=CLERK)[identifier]
     assert isinstance(found, TimeStampUnavailable)
     assert pending(registry) == 1, "something was kept"
     monkeypatch.undo()
     authority.mode = "good"
     if fault == "absent":
         registry = open_with(authority.url, is_required=True)
-    assert registry.document(identifier, by=CLERK).level == "B-T"
+    assert registry.documents.get(identifier, by=CLERK).level == "B-T"
     assert pending(registry) == 0
 
 
@@ -177,13 +177,13 @@ def test_where_they_are_not_the_document_is_made_and_says_so(
     if fault != "absent":
         misbehave(registry, authority, fault)
     identifier = issued(registry)
-    made = registry.document(identifier, by=CLERK)
+    made = registry.documents.get(identifier, by=CLERK)
     assert made.level == "B-B"
     (signature,) = PdfFileReader(io.BytesIO(made.data)).embedded_signatures
     assert not signature.signer_info["unsigned_attrs"].native
     assert registry.verify(made.data).verdict == "valid"
     authority.mode = "good"
-    assert registry.document(identifier, by=CLERK).data == made.data, "it was made twice"
+    assert registry.documents.get(identifier, by=CLERK).data == made.data, "it was made twice"
 
 
 @pytest.mark.usefixtures("impatient")
@@ -194,13 +194,15 @@ def test_a_copy_that_waits_is_recorded_once(
     identifier = issued(registry)
     authority.mode = "error"
     with pytest.raises(TimeStampUnavailable):
-        registry.copy(identifier, WISH, by=CLERK)
+        registry.documents.copy(identifier, WISH, by=CLERK)
     monkeypatch.undo()
     authority.mode = "good"
-    made, _ = registry.copy(identifier, WISH, by=CLERK)
+    made = registry.documents.copy(identifier, WISH, by=CLERK)
     assert made.level == "B-T"
     assert registry.verify(made.data).verdict == "valid"
-    assert len(registry.copies(identifier, by=CLERK)) == 1, "the copy that nobody got is listed"
+    assert len(registry.documents.copies(identifier, by=CLERK)) == 1, (
+        "the copy that nobody got is listed"
+    )
 
 
 def test_an_address_that_is_none_is_refused(tmp_path: Path) -> None:

@@ -20,18 +20,23 @@ def test_concurrent_issues_get_distinct_numbers_and_places(
 ) -> None:
     with ThreadPoolExecutor(8) as pool:
         records = list(
-            pool.map(lambda _: any_registry.issue(WORKS, draft_of(), by=CLERK).record, range(40))
+            pool.map(
+                lambda _: any_registry.certificates.issue(WORKS, draft_of(), by=CLERK).record,
+                range(40),
+            )
         )
     assert len({record.body["number"] for record in records}) == 40
     assert len({record.status_index for record in records}) == 40
     assert {record.log_index for record in records} == set(range(40))
-    assert any_registry.check_log().size == 40
+    assert any_registry.log.check().size == 40
 
 
 def test_only_one_of_many_takes_a_brought_number(any_registry: Registry, draft_of: Drafts) -> None:
     def bring(_: int) -> str:
         try:
-            any_registry.issue(WORKS, draft_of(number="建字第4401142026GG0000077号"), by=CLERK)
+            any_registry.certificates.issue(
+                WORKS, draft_of(number="建字第4401142026GG0000077号"), by=CLERK
+            )
         except NumberTaken:
             return "taken"
         return "issued"
@@ -42,11 +47,13 @@ def test_only_one_of_many_takes_a_brought_number(any_registry: Registry, draft_o
 
 
 def test_only_one_of_many_changes_a_certificate(any_registry: Registry, draft_of: Drafts) -> None:
-    record = any_registry.issue(WORKS, draft_of(), by=CLERK).record
+    record = any_registry.certificates.issue(WORKS, draft_of(), by=CLERK).record
 
     def change(_: int) -> str:
         try:
-            any_registry.succeed(record.id, Operation.CHANGE, draft_of(), basis=WHY, by=CLERK)
+            any_registry.certificates.succeed(
+                record.id, Operation.CHANGE, draft_of(), basis=WHY, by=CLERK
+            )
         except TransitionRefused:
             return "refused"
         return "changed"
@@ -54,4 +61,4 @@ def test_only_one_of_many_changes_a_certificate(any_registry: Registry, draft_of
     with ThreadPoolExecutor(6) as pool:
         outcomes = sorted(pool.map(change, range(6)))
     assert outcomes == ["changed"] + ["refused"] * 5
-    any_registry.check_log()
+    any_registry.log.check()

@@ -25,9 +25,9 @@ registry = open_registry(home, around=Surroundings(state=Path(state)))
 slug = "construction-works-planning-permit"
 draft = dict(registry.catalogue.newest(slug).example)
 while True:
-    for issued in registry.issue_many([IssueRequest(slug, draft, Actor("writer"))] * 3):
+    for issued in registry.certificates.issue_many([IssueRequest(slug, draft, Actor("writer"))] * 3):
         print(issued.record.id, flush=True)
-    registry.publish()
+    registry.log.publish()
 """
 
 
@@ -44,8 +44,8 @@ def test_killed_writers_leave_a_whole_store(
     for kill_after in (1, 4, 10):
         answered += _killed(home, state, kill_after)
     survivor = open_registry(home, around=Surroundings(state=state))
-    head = survivor.check_log()
-    survivor.publish()  # extends what was published before the kill
+    head = survivor.log.check()
+    survivor.log.publish()  # extends what was published before the kill
     with survivor.store.reading() as reading:
         for identifier in answered:
             record = certificates.find(reading, identifier)

@@ -28,7 +28,7 @@ from ecert.registry import CopyWish, Registry
 from ecert.store.engine import open_engine, writer
 from ecert.store.tables import metadata
 from ecert.testing import SettableClock
-from tests.conftest import CLERK, WORKS, Maker
+from tests.conftest import CLERK, WORKS, Maker, trail_rows
 
 Drafts = Callable[..., dict[str, Any]]
 WHY = Basis("测试理由", "测试依据〔2026〕1号", "王五")
@@ -42,7 +42,7 @@ home, state, identifier = sys.argv[1:]
 registry = open_registry(home, around=Surroundings(state=Path(state)))
 print("ready", flush=True)
 sys.stdin.readline()
-made = registry.document(identifier, by=Actor("asker"))
+made = registry.documents.get(identifier, by=Actor("asker"))
 print(hashlib.sha256(made.data).hexdigest(), made.digest.hex(), flush=True)
 registry.close()
 """
@@ -92,9 +92,9 @@ def finished(process: subprocess.Popen[str]) -> str:
 
 
 def test_the_second_time_it_is_the_same_file(any_registry: Registry, draft_of: Drafts) -> None:
-    record = any_registry.issue(WORKS, draft_of(), by=CLERK).record
-    first = any_registry.document(record.id, by=CLERK)
-    assert any_registry.document(record.id, by=CLERK) == first
+    record = any_registry.certificates.issue(WORKS, draft_of(), by=CLERK).record
+    first = any_registry.documents.get(record.id, by=CLERK)
+    assert any_registry.documents.get(record.id, by=CLERK) == first
     assert first.digest == hashlib.sha256(first.data).digest()
     assert kept(any_registry) == [(record.log_index, first.digest, first.data)]
 
@@ -103,44 +103,44 @@ def test_the_second_time_it_is_the_same_file(any_registry: Registry, draft_of: D
 def test_what_happens_later_never_rewrites_it(
     any_registry: Registry, draft_of: Drafts, act: str
 ) -> None:
-    record = any_registry.issue(WORKS, draft_of(), by=CLERK).record
-    first = any_registry.document(record.id, by=CLERK)
+    record = any_registry.certificates.issue(WORKS, draft_of(), by=CLERK).record
+    first = any_registry.documents.get(record.id, by=CLERK)
     draft = draft_of() if act == "change" else None
-    any_registry.operate(record.id, Operation(act), basis=WHY, by=CLERK, draft=draft)
-    any_registry.rotate_key(Role.AGENCY, None, by=CLERK)
-    assert any_registry.document(record.id, by=CLERK) == first
+    any_registry.certificates.operate(record.id, Operation(act), basis=WHY, by=CLERK, draft=draft)
+    any_registry.keys.rotate(Role.AGENCY, None, by=CLERK)
+    assert any_registry.documents.get(record.id, by=CLERK) == first
     report = any_registry.verify(first.data)
     assert report.verdict == "invalid"
     assert {step.step: step.code for step in report.steps}["agreement"] == "agreement_good"
 
 
 def test_it_can_still_be_made_after_a_withdrawal(any_registry: Registry, draft_of: Drafts) -> None:
-    record = any_registry.issue(WORKS, draft_of(), by=CLERK).record
-    any_registry.operate(record.id, Operation.WITHDRAW, basis=WHY, by=CLERK)
-    made = any_registry.document(record.id, by=CLERK)
+    record = any_registry.certificates.issue(WORKS, draft_of(), by=CLERK).record
+    any_registry.certificates.operate(record.id, Operation.WITHDRAW, basis=WHY, by=CLERK)
+    made = any_registry.documents.get(record.id, by=CLERK)
     assert (any_registry.verify(made.data).status) == "withdrawn"
 
 
 def test_an_agencys_new_picture_changes_no_old_file(registry: Registry, draft_of: Drafts) -> None:
     from tests.flows.pages import seal_picture
 
-    record = registry.issue(WORKS, draft_of(), by=CLERK).record
-    first = registry.document(record.id, by=CLERK)
-    registry.set_agency_image(record.issuer, seal_picture(), by=CLERK)
-    assert registry.document(record.id, by=CLERK) == first
-    other = registry.issue(WORKS, draft_of(), by=CLERK).record
-    assert b"agency-image.png" in registry.document(other.id, by=CLERK).data
+    record = registry.certificates.issue(WORKS, draft_of(), by=CLERK).record
+    first = registry.documents.get(record.id, by=CLERK)
+    registry.agencies.set_image(record.issuer, seal_picture(), by=CLERK)
+    assert registry.documents.get(record.id, by=CLERK) == first
+    other = registry.certificates.issue(WORKS, draft_of(), by=CLERK).record
+    assert b"agency-image.png" in registry.documents.get(other.id, by=CLERK).data
     assert b"agency-image.png" not in first.data
 
 
 def test_threads_that_ask_at_once_get_one_file(any_registry: Registry, draft_of: Drafts) -> None:
-    record = any_registry.issue(WORKS, draft_of(), by=CLERK).record
-    any_registry.publish()
+    record = any_registry.certificates.issue(WORKS, draft_of(), by=CLERK).record
+    any_registry.log.publish()
     gate = threading.Barrier(4)
 
     def ask(_place: int) -> bytes:
         gate.wait()
-        return any_registry.document(record.id, by=CLERK).data
+        return any_registry.documents.get(record.id, by=CLERK).data
 
     with ThreadPoolExecutor(4) as pool:
         answers = set(pool.map(ask, range(4)))
@@ -152,8 +152,8 @@ def test_threads_that_ask_at_once_get_one_file(any_registry: Registry, draft_of:
 def test_processes_that_ask_at_once_get_one_file_and_so_does_a_later_one(
     any_registry: Registry, draft_of: Drafts, tmp_path: Path
 ) -> None:
-    record = any_registry.issue(WORKS, draft_of(), by=CLERK).record
-    any_registry.publish()
+    record = any_registry.certificates.issue(WORKS, draft_of(), by=CLERK).record
+    any_registry.log.publish()
     words = (str(tmp_path / "home"), str(tmp_path / "state"), record.id)
     asking = [started(ASKER, *words) for _ in range(3)]
     for process in asking:
@@ -166,28 +166,31 @@ def test_processes_that_ask_at_once_get_one_file_and_so_does_a_later_one(
     assert (index, digest) == (record.log_index, hashlib.sha256(data).digest())
     later = finished(started(ASKER, *words)).split()
     assert later == ["ready", digest.hex(), digest.hex()]
-    assert any_registry.document(record.id, by=CLERK).data == data
+    assert any_registry.documents.get(record.id, by=CLERK).data == data
 
 
 def test_documents_of_a_batch_are_kept_beside_those_that_were_there(
     any_registry: Registry, draft_of: Drafts
 ) -> None:
-    records = [any_registry.issue(WORKS, draft_of(), by=CLERK).record for _ in range(5)]
-    early = any_registry.document(records[2].id, by=CLERK)
-    assert any_registry.count_pending_documents() == 4
-    waiting, after = any_registry.pending_documents(limit=3)
+    records = [
+        any_registry.certificates.issue(WORKS, draft_of(), by=CLERK).record for _ in range(5)
+    ]
+    early = any_registry.documents.get(records[2].id, by=CLERK)
+    assert any_registry.documents.count_pending(by=CLERK) == 4
+    waiting, after = any_registry.documents.pending(by=CLERK, limit=3)
     assert waiting == [records[0].id, records[1].id, records[3].id]
-    rest, last = any_registry.pending_documents(after=after)
+    rest, last = any_registry.documents.pending(by=CLERK, after=after)
     assert rest == [records[4].id]
-    assert any_registry.pending_documents(after=last) == ([], last)
-    faults = any_registry.build_documents([record.id for record in records])
+    assert any_registry.documents.pending(by=CLERK, after=last) == ([], last)
+    faults = any_registry.documents.build([record.id for record in records], by=CLERK)
     assert set(faults.values()) == {None}
-    assert any_registry.document(records[2].id, by=CLERK) == early
+    assert any_registry.documents.get(records[2].id, by=CLERK) == early
     assert len(kept(any_registry)) == 5
-    assert any_registry.count_pending_documents() == 0
+    assert any_registry.documents.count_pending(by=CLERK) == 0
     for record in records:
         assert (
-            any_registry.verify(any_registry.document(record.id, by=CLERK).data).status == "valid"
+            any_registry.verify(any_registry.documents.get(record.id, by=CLERK).data).status
+            == "valid"
         )
 
 
@@ -200,8 +203,8 @@ def older_home(
 ) -> tuple[Path, str]:
     """A home whose database is at revision 0001, with one certificate: the tables of that release."""
     made = make_registry()
-    identifier = made.issue(WORKS, draft_of(), by=CLERK).record.id
-    made.publish()
+    identifier = made.certificates.issue(WORKS, draft_of(), by=CLERK).record.id
+    made.log.publish()
     made.close()
     source = open_engine(f"sqlite:///{tmp_path / 'home' / 'ecert.db'}")
     sqlite = f"sqlite:///{tmp_path / 'home' / 'older.db'}"
@@ -254,12 +257,12 @@ def test_a_home_of_the_release_before_is_brought_up_to_date(
             assert context.get_current_revision() != "0001"
             differences: list[Any] = compare_metadata(context, metadata)
         assert differences == []
-        assert registry.pending_documents()[0] == [identifier]
-        made = registry.document(identifier, by=CLERK)
-        copied, _ = registry.copy(identifier, WISH, by=CLERK)
+        assert registry.documents.pending(by=CLERK)[0] == [identifier]
+        made = registry.documents.get(identifier, by=CLERK)
+        copied = registry.documents.copy(identifier, WISH, by=CLERK)
         assert [registry.verify(one.data).verdict for one in (made, copied)] == ["valid"] * 2
-        registry.check_log()
-        assert registry.check_trail().size == len(registry.audit_rows(limit=1000))
+        registry.log.check()
+        assert registry.trail.check().size == len(trail_rows(registry, limit=1000))
     finally:
         registry.close()
 

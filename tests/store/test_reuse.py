@@ -26,7 +26,6 @@ from joserfc.jwk import ECKey
 from sqlalchemy import Connection, MetaData, create_engine, insert, select, text
 from sqlalchemy.engine import make_url
 
-from ecert.audit import DONE, AuditEntry
 from ecert.config import Surroundings, open_registry
 from ecert.errors import (
     ConsentOfAnother,
@@ -41,25 +40,27 @@ from ecert.errors import (
 from ecert.formats.dossier import parse_dossier
 from ecert.formats.id_token import SignedIn
 from ecert.keys import make_signer, public_jwk
+from ecert.ledger.trail import DONE, AuditEntry
 from ecert.model import Actor, Basis, Operation, Record
 from ecert.registry import IssueRequest, Registry
+from ecert.registry.tokens import ASSERTION_TYPE
 from ecert.reuse import fulfilment
+from ecert.reuse.application import Application
 from ecert.reuse.checklist import State
-from ecert.reuse.fulfilment import Application
 from ecert.reuse.grant import CODE_TRIES, Wish
 from ecert.reuse.sharing import new_rule
 from ecert.store import ClientRow, DossierRow, Transaction, dossiers, engine
 from ecert.store import tables as t
 from ecert.testing import SettableClock
 from ecert_api import webhooks
-from ecert_api.auth import ASSERTION_TYPE, Tokens
-from tests.conftest import CLERK, CONSTRUCTION, PLAN, PLANNING, WORKS, Maker
+from tests.conftest import CLERK, CONSTRUCTION, PLAN, PLANNING, WORKS, Maker, trail_rows
 from tests.unit.test_matter import LICENCE, material, matter, option, written
 
 Drafts = Callable[..., dict[str, Any]]
 WHY = Basis("申请材料虚假", "穗规划资源撤〔2026〕1号", "赵六")
 MATTER = "HD-T-1"
 HOLDER = "91440114MA00000151"
+OWNER = SignedIn(HOLDER, "001", None)
 MANAGER = Actor("系统", CONSTRUCTION.code, "manager", scopes=frozenset({"clients:manage"}))
 
 
@@ -74,57 +75,64 @@ class Desk:
     def fulfil(
         self, case_number: str = "1", by: Actor | None = None, **members: Any
     ) -> dict[str, Any]:
-        return self.registry.fulfil(self.application(case_number, **members), by=by or self.by)
+        return self.registry.dossiers.fulfil(
+            self.application(case_number, **members), by=by or self.by
+        )
 
     def row(self, _number: int = 0) -> DossierRow:
         """Fulfil and give what is kept, without receipts."""
-        return self.registry.reuse.fulfil(self.application(), by=self.by).row
+        made = self.registry.dossiers.fulfil(self.application(), by=self.by)
+        with self.registry.store.reading() as reading:
+            kept = dossiers.find(reading, self.by.client or "", MATTER, "1")
+        assert kept is not None
+        assert kept.token == made["statement"]
+        return kept
 
     def try_it(self, case_number: str = "1", by: Actor | None = None, **members: Any) -> None:
         """Fulfil without receipts."""
-        self.registry.reuse.fulfil(self.application(case_number, **members), by=by or self.by)
+        self.registry.dossiers.fulfil(self.application(case_number, **members), by=by or self.by)
 
     def application(self, case_number: str = "1", **members: Any) -> Application:
         return replace(Application(MATTER, case_number, holder_code=HOLDER), **members)
 
     def add_rule(self, slug: str = LICENCE, **members: Any) -> str:
         rule = new_rule(slug, CONSTRUCTION.code, legal_basis="国务院令第716号", **members)
-        return self.registry.reuse.add_rule(rule, by=CLERK).id
+        return self.registry.rules.add(rule, by=CLERK).id
 
     def end_rules(self) -> None:
-        for rule in self.registry.reuse.rules():
-            self.registry.reuse.end_rule(rule.id, by=CLERK)
+        for rule in self.registry.rules.all(by=CLERK):
+            self.registry.rules.end(rule.id, by=CLERK)
 
     def client(self, name: str = "系统", **members: Any) -> ClientRow:
         return add_client(self.registry, name, **members)
 
     def grant(self, matter_code: str = MATTER, **wish: Any) -> str:
         """Let the holder agree at the window."""
-        reuse = self.registry.reuse
-        asked = reuse.request_grant(Wish(matter_code, **wish), by=self.by)
-        code = reuse.make_use_code(asked.id, SignedIn(HOLDER, "001", None))
-        return reuse.redeem(asked.id, code.short, by=self.by).id
+        grants = self.registry.grants
+        asked = grants.request(Wish(matter_code, **wish), by=self.by)
+        code = self.registry.holders.make_use_code(asked.id, holder=OWNER)
+        return grants.redeem(asked.id, code.short, by=self.by).id
 
     def rows(self, table: Any) -> list[Any]:
         with self.registry.store.reading() as reading:
             return list(reading.connection.execute(select(table)).all())
 
     def trail(self, *actions: str) -> list[dict[str, Any]]:
-        rows = self.registry.audit_rows(limit=1000)
+        rows = trail_rows(self.registry, limit=1000)
         return [row for row in rows if row["action"] in actions]
 
 
 def add_client(registry: Registry, name: str, **members: Any) -> ClientRow:
     jwk = public_jwk(make_signer().public_key)
     plain: dict[str, Any] = {"agency": CONSTRUCTION.code, "scopes": ["certificates:read"]}
-    return registry.add_client(name, jwk=jwk, by=CLERK, **{**plain, **members})
+    return registry.clients.add(name, jwk=jwk, by=CLERK, **{**plain, **members})
 
 
 def set_up(registry: Registry, draft_of: Drafts) -> Desk:
     """Register the bureau and its matter, open licences to it, and issue one."""
-    registry.add_agency(CONSTRUCTION, by=CLERK)
-    registry.reuse.add_matters(written(matter(agency=CONSTRUCTION.code)), by=CLERK)
-    issued = registry.issue(LICENCE, draft_of(LICENCE), by=CLERK, agency=PLANNING.code)
+    registry.agencies.add(CONSTRUCTION, by=CLERK)
+    registry.matters.add(written(matter(agency=CONSTRUCTION.code)), by=CLERK)
+    issued = registry.certificates.issue(LICENCE, draft_of(LICENCE), by=CLERK, agency=PLANNING.code)
     client = add_client(registry, "施工许可审批系统")
     desk = Desk(registry, issued.record, Actor("李四", CONSTRUCTION.code, client.id))
     desk.add_rule()
@@ -133,8 +141,8 @@ def set_up(registry: Registry, draft_of: Drafts) -> Desk:
 
 def check_trail(desk: Desk) -> None:
     """The trail is whole, and no row of it names a holder's code."""
-    desk.registry.check_trail()
-    rows = desk.registry.audit_rows(limit=1000)
+    desk.registry.trail.check()
+    rows = trail_rows(desk.registry, limit=1000)
     assert rows
     assert HOLDER not in str(rows)
 
@@ -176,14 +184,14 @@ def test_one_case_is_one_dossier_however_many_ask_at_once(desk: Desk) -> None:
     assert {(row.id, row.revision) for row in rows} == {(rows[0].id, 1)}
     assert len(desk.rows(t.dossiers)) == len(desk.rows(t.dossier_items)) == 1
     assert len(desk.trail("dossier")) == len(desk.trail("use")) == 8
-    assert desk.registry.reuse.supervise()["papers_not_brought"] == 1
-    desk.registry.check_trail()
+    assert desk.registry.supervision.figures(by=CLERK)["papers_not_brought"] == 1
+    desk.registry.trail.check()
 
 
 def test_a_revision_is_one_statement_however_many_ask_at_once(desk: Desk) -> None:
     """Nothing is presented any more, so no certificate's row is there to wait at."""
     first = desk.fulfil()
-    desk.registry.operate(desk.licence.id, Operation.WITHDRAW, basis=WHY, by=CLERK)
+    desk.registry.certificates.operate(desk.licence.id, Operation.WITHDRAW, basis=WHY, by=CLERK)
     rows = all_at_once(8, desk.row)
     assert {(row.id, row.revision) for row in rows} == {(first["id"], 2)}
     assert len({row.token for row in rows}) == 1
@@ -228,18 +236,19 @@ def test_a_client_s_quota_is_never_exceeded(desk: Desk) -> None:
     counted = Counter(all_at_once(9, lambda n: outcome(lambda: desk.try_it(f"case {n}", by))))
     assert counted == {DONE: 4, QuotaExceeded.code: 5}
     reads = [[AuditEntry("read", by, certificate=desk.licence.id)]] * 3
-    assert [type(one) for one in desk.registry.write_reads(reads)] == [QuotaExceeded] * 3
+    assert [type(one) for one in desk.registry.desk.trail.write_calls(reads)] == [QuotaExceeded] * 3
     assert [row["outcome"] for row in desk.trail("read")] == [QuotaExceeded.code] * 3
 
 
 def test_a_call_beyond_the_quota_is_refused_whole(desk: Desk) -> None:
     client = desk.client(daily_quota=4)
-    read = AuditEntry("read", replace(desk.by, client=client.id), certificate=desk.licence.id)
-    calls = [[read] * 3, [read] * 2, [read]]
-    refusals = desk.registry.write_reads(calls)
+    read = AuditEntry("read", replace(desk.by, client=client.id))
+    one, two, three = (replace(read, certificate=f"1.2.{number}") for number in range(3))
+    calls = [[one, two, three, three], [one, two], [one]]
+    refusals = desk.registry.desk.trail.write_calls(calls)
     assert [None if one is None else one.code for one in refusals] == [None, "quota_exceeded", None]
     outcomes = [row["outcome"] for row in desk.trail("read")]
-    assert outcomes == [DONE] * 3 + ["quota_exceeded"] * 2 + [DONE]
+    assert outcomes == [DONE] * 4 + ["quota_exceeded"] * 2 + [DONE]
     assert [row.used for row in desk.rows(t.usage)] == [4]
 
 
@@ -264,13 +273,13 @@ def test_a_refusal_for_a_quota_gives_and_counts_nothing(desk: Desk) -> None:
         material("works", option(WORKS, "holders.name")),
         agency=CONSTRUCTION.code,
     )
-    desk.registry.reuse.add_matters(written(both), by=CLERK)
+    desk.registry.matters.add(written(both), by=CLERK)
     draft = dict(desk.registry.catalogue.newest(WORKS).example)
-    desk.registry.issue(WORKS, draft, by=CLERK, agency=PLANNING.code)
+    desk.registry.certificates.issue(WORKS, draft, by=CLERK, agency=PLANNING.code)
     with pytest.raises(QuotaExceeded):
         desk.fulfil(matter="HD-T-2")
     assert desk.rows(t.usage) == desk.rows(t.dossiers) == desk.trail("use") == []
-    figures = desk.registry.reuse.supervise()
+    figures = desk.registry.supervision.figures(by=CLERK)
     assert figures["refusals"] == [{"code": "quota_exceeded", "count": 1}]
 
 
@@ -280,20 +289,20 @@ from pathlib import Path
 from ecert.config import Surroundings, open_registry
 from ecert.errors import QuotaExceeded
 from ecert.model import Actor
-from ecert.reuse.fulfilment import Application
+from ecert.reuse.application import Application
 home, state, agency, client, *cases = sys.argv[1:]
 registry = open_registry(home, around=Surroundings(state=Path(state)))
 by = Actor("process", agency, client)
 sys.stdin.readline()
 for case in cases:
     try:
-        done = registry.reuse.fulfil(
+        done = registry.dossiers.fulfil(
             Application("HD-T-1", case, holder_code="91440114MA00000151"), by=by
         )
     except QuotaExceeded:
         print("quota", flush=True)
     else:
-        print(done.row.token, flush=True)
+        print(done["statement"], flush=True)
 """
 
 
@@ -331,7 +340,7 @@ def test_one_case_is_one_dossier_also_among_processes(desk: Desk, tmp_path: Path
     assert said[0] == said[1] == said[2]
     kept = {row.case_number: row.token for row in desk.rows(t.dossiers)}
     assert kept == dict(zip(cases, said[0], strict=True))
-    desk.registry.check_trail()
+    desk.registry.trail.check()
 
 
 def test_a_quota_holds_among_processes(desk: Desk, tmp_path: Path) -> None:
@@ -352,9 +361,9 @@ KILLED_IN_COMMIT = FULFILLER.replace(
     "sys.stdin.readline()",
     """
 import os, signal
-from ecert.reuse import fulfilment
+from ecert.ledger.trail import AuditTrail
 sys.stdin.readline()
-fulfilment.write_rows = lambda *_, **__: os.kill(os.getpid(), signal.SIGKILL)
+AuditTrail.append = lambda *_, **__: os.kill(os.getpid(), signal.SIGKILL)
 """,
 )
 
@@ -363,14 +372,14 @@ def test_killed_before_the_commit_nothing_is_there(desk: Desk, tmp_path: Path) -
     """The dossier, its items and the quota are written already; the trail is not."""
     desk.end_rules()
     desk.add_rule(daily_quota=7)
-    before = len(desk.registry.audit_rows(limit=1000))
+    before = len(trail_rows(desk.registry, limit=1000))
     killed = started(KILLED_IN_COMMIT, desk, tmp_path, "case-1")
     assert together([killed]) == [[]]
     assert killed.returncode == -signal.SIGKILL
     assert desk.rows(t.dossiers) == desk.rows(t.dossier_items) == desk.rows(t.usage) == []
-    assert len(desk.registry.audit_rows(limit=1000)) == before
+    assert len(trail_rows(desk.registry, limit=1000)) == before
     assert desk.fulfil("case-1")["revision"] == 1
-    desk.registry.check_trail()
+    desk.registry.trail.check()
 
 
 def test_killed_at_any_moment_every_dossier_is_whole(desk: Desk, tmp_path: Path) -> None:
@@ -392,7 +401,7 @@ def test_killed_at_any_moment_every_dossier_is_whole(desk: Desk, tmp_path: Path)
     made = Counter(row["details"]["dossier"] for row in desk.trail("dossier"))
     items = Counter(row.dossier for row in desk.rows(t.dossier_items))
     assert uses == made == items == Counter(row.id for row in kept.values())
-    desk.registry.check_trail()
+    desk.registry.trail.check()
 
 
 # -- between drawing and committing ----------------------------------------------------------------------
@@ -419,7 +428,7 @@ Meanwhile = Callable[[Callable[[], Any]], None]
 
 
 def test_what_was_withdrawn_meanwhile_is_not_given(desk: Desk, meanwhile: Meanwhile) -> None:
-    operate = desk.registry.operate
+    operate = desk.registry.certificates.operate
     meanwhile(lambda: operate(desk.licence.id, Operation.WITHDRAW, basis=WHY, by=CLERK))
     answer = desk.fulfil()
     assert answer["presentations"] == []
@@ -437,7 +446,7 @@ def test_a_rule_that_was_ended_meanwhile_gives_nothing(desk: Desk, meanwhile: Me
 def test_a_grant_that_was_revoked_meanwhile_gives_nothing(desk: Desk, meanwhile: Meanwhile) -> None:
     desk.end_rules()
     grant = desk.grant()
-    meanwhile(lambda: desk.registry.reuse.revoke_grant(grant, by=desk.by))
+    meanwhile(lambda: desk.registry.grants.revoke(grant, by=desk.by))
     with pytest.raises(GrantNotValid):
         desk.fulfil(grant=grant)
     assert desk.rows(t.dossiers) == desk.trail("use") == []
@@ -456,7 +465,7 @@ def test_the_trail_has_no_use_of_a_grant_after_its_revocation(
     desk.end_rules()
     grant = desk.grant()
     revoking = threading.Thread(
-        target=lambda: desk.registry.reuse.revoke_grant(grant, by=desk.by), daemon=True
+        target=lambda: desk.registry.grants.revoke(grant, by=desk.by), daemon=True
     )
     put = dossiers.put
 
@@ -471,7 +480,7 @@ def test_the_trail_has_no_use_of_a_grant_after_its_revocation(
                 pass
         outside.dispose()
 
-    monkeypatch.setattr(dossiers, "put_dossier", hooked)
+    monkeypatch.setattr(dossiers, "put", hooked)
     with suppress(GrantNotValid):
         desk.fulfil(grant=grant)
     revoking.join()
@@ -486,10 +495,10 @@ def test_a_grant_is_for_what_the_holder_was_shown(desk: Desk) -> None:
     """A newer version of the matter may mean another certificate by the same material."""
     desk.end_rules()
     shown = matter("HD-T-2", material("m", option(WORKS)), agency=CONSTRUCTION.code)
-    desk.registry.reuse.add_matters(written(shown), by=CLERK)
+    desk.registry.matters.add(written(shown), by=CLERK)
     grant = desk.grant("HD-T-2")
     other = matter("HD-T-2", material("m", option(LICENCE)), agency=CONSTRUCTION.code, version=2)
-    desk.registry.reuse.add_matters(written(other), by=CLERK)
+    desk.registry.matters.add(written(other), by=CLERK)
     with pytest.raises((ConsentOfAnother, GrantNotValid, NotFound)):
         desk.fulfil(grant=grant, matter="HD-T-2")
     assert desk.trail("use") == []
@@ -504,28 +513,28 @@ def test_a_statement_of_a_grant_alone_still_commits_to_the_holder(desk: Desk) ->
 
 
 def test_a_use_code_has_so_many_tries_also_at_once(desk: Desk) -> None:
-    reuse = desk.registry.reuse
-    asked = reuse.request_grant(Wish(MATTER), by=desk.by)
-    code = reuse.make_use_code(asked.id, SignedIn(HOLDER, "001", None))
+    grants, holders = desk.registry.grants, desk.registry.holders
+    asked = grants.request(Wish(MATTER), by=desk.by)
+    code = holders.make_use_code(asked.id, holder=OWNER)
     wrong = f"{(int(code.short) + 1) % 10**8:08}"
     counted = Counter(
         all_at_once(
-            CODE_TRIES, lambda _: outcome(lambda: reuse.redeem(asked.id, wrong, by=desk.by))
+            CODE_TRIES, lambda _: outcome(lambda: grants.redeem(asked.id, wrong, by=desk.by))
         )
     )
     assert counted == {UseCodeRefused.code: CODE_TRIES}
     with pytest.raises(UseCodeRefused):
-        reuse.redeem(asked.id, code.short, by=desk.by)
-    reuse.make_use_code(asked.id, SignedIn(HOLDER, "001", None))
+        grants.redeem(asked.id, code.short, by=desk.by)
+    holders.make_use_code(asked.id, holder=OWNER)
     assert [row.tries for row in desk.rows(t.grant_requests)] == [CODE_TRIES + 1]
 
 
 def test_a_use_code_makes_one_grant_however_many_show_it_at_once(desk: Desk) -> None:
-    reuse = desk.registry.reuse
-    asked = reuse.request_grant(Wish(MATTER), by=desk.by)
-    code = reuse.make_use_code(asked.id, SignedIn(HOLDER, "001", None))
+    grants, holders = desk.registry.grants, desk.registry.holders
+    asked = grants.request(Wish(MATTER), by=desk.by)
+    code = holders.make_use_code(asked.id, holder=OWNER)
     counted = Counter(
-        all_at_once(6, lambda _: outcome(lambda: reuse.redeem(asked.id, code.code, by=desk.by)))
+        all_at_once(6, lambda _: outcome(lambda: grants.redeem(asked.id, code.code, by=desk.by)))
     )
     assert counted == {DONE: 1, GrantNotValid.code: 5}
     assert len(desk.rows(t.grants)) == 1
@@ -551,12 +560,12 @@ def test_a_holder_of_hundreds_still_has_the_oldest_licence(
     registry = one_desk.registry
     holders = [{"name": "甲公司", "code": HOLDER, "code_type": "001"}]
     request = IssueRequest(WORKS, draft_of(WORKS, holders=holders), CLERK, PLANNING.code)
-    registry.issue_many([request] * 501)
+    registry.certificates.issue_many([request] * 501)
     one_desk.add_rule(WORKS)
     both = matter("HD-T-2", material(), material("works", option(WORKS)), agency=CONSTRUCTION.code)
-    registry.reuse.add_matters(written(both), by=CLERK)
+    registry.matters.add(written(both), by=CLERK)
     asked = Application("HD-T-2", "1", holder_code=HOLDER)
-    states = [item.state for item in registry.checklist(asked, by=one_desk.by).items]
+    states = [item.state for item in registry.dossiers.checklist(asked, by=one_desk.by).items]
     assert states == [State.MET, State.MET]
 
 
@@ -565,7 +574,7 @@ def test_a_holder_of_hundreds_still_has_the_oldest_licence(
 
 def told(desk: Desk, after: int = -1, limit: int = 100) -> list[tuple[str, str]]:
     client = desk.by.client or ""
-    found = desk.registry.reuse.changes(client, after=after, limit=limit)
+    found, _ = desk.registry.changes.waiting(client, after=after, limit=limit)
     return [(one["certificate"], one["operation"]) for one in found]
 
 
@@ -573,26 +582,28 @@ def test_changes_are_told_once_in_order_and_only_to_whom_it_was_given(
     desk: Desk, draft_of: Drafts, clock: SettableClock
 ) -> None:
     registry, licence = desk.registry, desk.licence.id
-    registry.operate(licence, Operation.SUSPEND, basis=WHY, by=CLERK)
-    registry.operate(licence, Operation.RESUME, basis=WHY, by=CLERK)
+    registry.certificates.operate(licence, Operation.SUSPEND, basis=WHY, by=CLERK)
+    registry.certificates.operate(licence, Operation.RESUME, basis=WHY, by=CLERK)
     clock.move(timedelta(hours=1))
     desk.fulfil("a")
     desk.fulfil("b")
     clock.move(timedelta(hours=1))
-    other = registry.issue(LICENCE, draft_of(LICENCE), by=CLERK, agency=PLANNING.code).record
-    registry.operate(other.id, Operation.WITHDRAW, basis=WHY, by=CLERK)
+    other = registry.certificates.issue(
+        LICENCE, draft_of(LICENCE), by=CLERK, agency=PLANNING.code
+    ).record
+    registry.certificates.operate(other.id, Operation.WITHDRAW, basis=WHY, by=CLERK)
     for operation in (Operation.SUSPEND, Operation.RESUME, Operation.WITHDRAW):
-        registry.operate(licence, operation, basis=WHY, by=CLERK)
+        registry.certificates.operate(licence, operation, basis=WHY, by=CLERK)
     expected = [(licence, "suspend"), (licence, "resume"), (licence, "withdraw")]
     assert told(desk) == expected, "each once, though it was given in two cases"
-    found = registry.reuse.changes(desk.by.client or "")
+    found, _ = registry.changes.since(by=desk.by)
     assert sorted(one["case_number"] for one in found[0]["cases"]) == ["a", "b"]
     indexes = [one["index"] for one in found]
     assert indexes == sorted(set(indexes))
     assert told(desk, after=indexes[0]) == expected[1:], "the cursor is the last one heard"
     assert told(desk, after=indexes[-1]) == []
     assert told(desk, limit=1) == expected[:1]
-    assert registry.reuse.changes("another client") == []
+    assert registry.changes.since(by=CLERK, client="another client")[0] == []
 
 
 @pytest.mark.parametrize("behind", [1, 5, 60])
@@ -602,22 +613,22 @@ def test_a_change_is_told_also_by_a_node_whose_clock_is_behind(
     """The order of two acts is that of the trail: two machines never agree on the second."""
     desk.fulfil()
     clock.move(timedelta(seconds=-behind))
-    desk.registry.operate(desk.licence.id, Operation.WITHDRAW, basis=WHY, by=CLERK)
+    desk.registry.certificates.operate(desk.licence.id, Operation.WITHDRAW, basis=WHY, by=CLERK)
     assert told(desk) == [(desk.licence.id, "withdraw")]
 
 
 def test_one_bad_address_does_not_stop_the_others(one_desk: Desk) -> None:
     """The address passes every check, and no library can send to it."""
-    registry, desk = one_desk.registry, one_desk.registry.client_desk
+    registry = one_desk.registry
     urls = {one_desk.client(n).id: url for n, url in (("甲", "https://xn--/x"), ("乙", GOOD))}
     for number, (client, url) in enumerate(urls.items()):
         one_desk.fulfil(str(number), replace(one_desk.by, client=client))
         with suppress(InputError):  # refused at once is good too
-            desk.put_webhook(client, url, by=CLERK)
-    registry.operate(one_desk.licence.id, Operation.WITHDRAW, basis=WHY, by=CLERK)
+            registry.webhooks.put(client, url, by=CLERK)
+    registry.certificates.operate(one_desk.licence.id, Operation.WITHDRAW, basis=WHY, by=CLERK)
     heard = delivered(registry, lambda _: httpx.Response(204))
     assert heard == [GOOD]
-    results = {row.url: row.last_result for row in desk.webhooks()}
+    results = {row.url: row.last_result for row in registry.webhooks.all()}
     assert results[GOOD] == "204"
     assert results.get("https://xn--/x") != "204"
 
@@ -625,8 +636,10 @@ def test_one_bad_address_does_not_stop_the_others(one_desk: Desk) -> None:
 def test_nobody_reads_on_and_on_what_a_webhook_answers(one_desk: Desk) -> None:
     client = one_desk.client()
     one_desk.fulfil(by=replace(one_desk.by, client=client.id))
-    one_desk.registry.client_desk.put_webhook(client.id, GOOD, by=CLERK)
-    one_desk.registry.operate(one_desk.licence.id, Operation.WITHDRAW, basis=WHY, by=CLERK)
+    one_desk.registry.webhooks.put(client.id, GOOD, by=CLERK)
+    one_desk.registry.certificates.operate(
+        one_desk.licence.id, Operation.WITHDRAW, basis=WHY, by=CLERK
+    )
     read: list[int] = []
 
     async def endless() -> Any:
@@ -665,14 +678,14 @@ def test_nobody_takes_a_key_to_scopes_that_he_does_not_have(one_desk: Desk) -> N
     strong = one_desk.client(scopes=["certificates:issue", "sharing:manage"])
     jwk = public_jwk(make_signer().public_key)
     with pytest.raises(EcertError):
-        one_desk.registry.client_desk.add_key(strong.id, jwk, by=MANAGER)
-    assert one_desk.registry.client(strong.id) == strong
+        one_desk.registry.clients.add_key(strong.id, jwk, by=MANAGER)
+    assert one_desk.registry.clients.get(strong.id) == strong
 
 
 def test_whoever_manages_clients_can_always_suspend_one(one_desk: Desk) -> None:
     """It gives nobody anything, and it is what must be quick."""
     strong = one_desk.client(scopes=["certificates:issue"])
-    changed = one_desk.registry.client_desk.change(strong.id, by=MANAGER, state="suspended")
+    changed = one_desk.registry.clients.change(strong.id, by=MANAGER, state="suspended")
     assert changed.state == "suspended"
 
 
@@ -682,40 +695,43 @@ def test_a_suspension_is_not_lost_to_another_change(desk: Desk) -> None:
         client = desk.client()
 
         def change(place: int, name: str = client.id) -> None:
-            desk.registry.client_desk.change(name, by=CLERK, **changes[place])
+            desk.registry.clients.change(name, by=CLERK, **changes[place])
 
         all_at_once(2, change)
-        kept = desk.registry.client(client.id)
+        kept = desk.registry.clients.get(client.id)
         assert kept is not None
         assert (kept.state, kept.daily_quota) == ("suspended", 7)
 
 
 def test_two_keys_are_not_both_retired_at_once(desk: Desk) -> None:
-    clients = desk.registry.client_desk
+    clients = desk.registry.clients
     for _ in range(5):
         row = desk.client()
-        kids = [row.id, clients.add_key(row.id, public_jwk(make_signer().public_key), by=CLERK)]
+        both = clients.add_key(row.id, public_jwk(make_signer().public_key), by=CLERK)
+        kids = list(both.keys)
 
         def retire(place: int, name: str = row.id, kids: list[str] = kids) -> None:
             with suppress(InputError):
                 clients.retire_key(name, kids[place], by=CLERK)
 
         all_at_once(2, retire)
-        kept = desk.registry.client(row.id)
+        kept = desk.registry.clients.get(row.id)
         assert kept is not None
         assert len(kept.keys) == 1
 
 
 def test_a_clerk_of_another_agency_finds_no_client(one_desk: Desk) -> None:
     client = one_desk.client(agency=PLANNING.code)
-    desk, jwk = one_desk.registry.client_desk, public_jwk(make_signer().public_key)
-    for work in (
-        lambda: desk.change(client.id, by=MANAGER, state="suspended"),
-        lambda: desk.add_key(client.id, jwk, by=MANAGER),
-        lambda: desk.retire_key(client.id, client.id, by=MANAGER),
-        lambda: desk.put_webhook(client.id, GOOD, by=MANAGER),
-        lambda: desk.require_dpop(PLANNING.code, requires=True, by=MANAGER),
-    ):
+    registry, jwk = one_desk.registry, public_jwk(make_signer().public_key)
+    clients, agencies = registry.clients, registry.agencies
+    works: tuple[Callable[[], object], ...] = (
+        lambda: clients.change(client.id, by=MANAGER, state="suspended"),
+        lambda: clients.add_key(client.id, jwk, by=MANAGER),
+        lambda: clients.retire_key(client.id, client.id, by=MANAGER),
+        lambda: registry.webhooks.put(client.id, GOOD, by=MANAGER),
+        lambda: agencies.require_dpop(PLANNING.code, requires=True, by=MANAGER),
+    )
+    for work in works:
         with pytest.raises(NotFound):
             work()
 
@@ -731,7 +747,7 @@ def test_papers_are_counted_by_the_district_s_days(desk: Desk, clock: SettableCl
     desk.fulfil("b")
     with pytest.raises(NotFound):
         desk.fulfil("c", replace(desk.by, agency=PLANNING.code))
-    figures = desk.registry.reuse.supervise()
+    figures = desk.registry.supervision.figures(by=CLERK)
     counts = (figures["papers_not_brought"], figures["dossiers"], figures["refused"])
     assert counts == (2, 2, 1)
     days = [
@@ -747,7 +763,7 @@ def test_papers_are_counted_by_the_district_s_days(desk: Desk, clock: SettableCl
     by_agency = {row["agency"]: row for row in figures["by_agency"]}
     assert by_agency[CONSTRUCTION.code]["papers_not_brought"] == 2
     assert by_agency[PLANNING.code]["refusals"] == 1
-    only = desk.registry.reuse.supervise(date(2026, 3, 2), date(2026, 3, 2))
+    only = desk.registry.supervision.figures(date(2026, 3, 2), date(2026, 3, 2), by=CLERK)
     assert (only["papers_not_brought"], only["refused"]) == (1, 0)
 
 
@@ -757,7 +773,7 @@ def test_promises_are_held_against_what_was_decided(
     issuing = matter(
         "HD-T-2", agency=CONSTRUCTION.code, issues=["construction-permit"], promised_days=5
     )
-    desk.registry.reuse.add_matters(written(issuing), by=CLERK)
+    desk.registry.matters.add(written(issuing), by=CLERK)
     accepted = date(2026, 3, 2)
     for number, due in enumerate((1, 2, 30)):
         desk.fulfil(
@@ -767,14 +783,16 @@ def test_promises_are_held_against_what_was_decided(
             due_on=accepted + timedelta(days=due),
         )
     clock.move(timedelta(days=2))
-    (row,) = desk.registry.reuse.supervise()["promises"]
+    (row,) = desk.registry.supervision.figures(by=CLERK)["promises"]
     assert (row["cases"], row["decided"], row["promised_days"]) == (3, 0, 5)
     assert (row["green"], row["yellow"], row["red"]) == (1, 1, 1)
     holders = [{"name": "甲公司", "code": HOLDER, "code_type": "001"}]
     draft = draft_of("construction-permit", holders=holders)
-    desk.registry.issue("construction-permit", draft, by=CLERK, agency=CONSTRUCTION.code)
+    desk.registry.certificates.issue(
+        "construction-permit", draft, by=CLERK, agency=CONSTRUCTION.code
+    )
     clock.move(timedelta(days=60))
-    (row,) = desk.registry.reuse.supervise(accepted, accepted)["promises"]
+    (row,) = desk.registry.supervision.figures(accepted, accepted, by=CLERK)["promises"]
     assert (row["decided"], row["average_days"]) == (3, 2.0)
     assert (row["green"], row["yellow"], row["red"]) == (2, 0, 1)
 
@@ -785,14 +803,14 @@ def test_reading_far_above_habit_is_named(desk: Desk, clock: SettableClock) -> N
 
     def read(times: int) -> None:
         entries = [AuditEntry("read", by, certificate=desk.licence.id)] * times
-        desk.registry.write_audit(entries)
+        desk.registry.desk.trail.write(entries)
         clock.move(timedelta(days=1))
 
     for _ in range(28):
         read(7)
     read(21)  # three times the habit is not above it
     read(23)
-    unusual = desk.registry.reuse.supervise()["unusual"]
+    unusual = desk.registry.supervision.figures(by=CLERK)["unusual"]
     assert [(one["name"], one["day"], one["reads"]) for one in unusual] == [
         ("好奇的系统", "2026-03-31", 23)
     ]
@@ -826,7 +844,7 @@ def before(
     for name in ("甲系统", "乙系统"):
         key = ECKey.generate_key("P-256")
         jwk = {k: v for k, v in key.as_dict(private=False).items() if k != "kid"}
-        row = registry.add_client(
+        row = registry.clients.add(
             name, agency=PLANNING.code, scopes=["certificates:read"], jwk=jwk, by=CLERK
         )
         keys[row.id] = key
@@ -871,13 +889,13 @@ def put_back(url: str) -> None:
 
 def test_clients_of_before_keep_their_keys_and_get_tokens(before: Before) -> None:
     registry = before.opened()
-    rows = {row.id: row for row in registry.clients()}
+    rows = {row.id: row for row in registry.clients.all(by=CLERK)}
     assert rows.keys() == before.keys.keys()
     for identifier, key in before.keys.items():
         row = rows[identifier]
         assert list(row.keys) == [identifier]
         assert (row.state, row.addresses, row.daily_quota) == ("active", (), None)
-        assert row.scopes == {"certificates:read"}
+        assert row.allowed == {"certificates:read"}
         now = int(before.clock().timestamp())
         claims = {"iss": identifier, "sub": identifier, "aud": registry.base, "exp": now + 60}
         header = {"alg": "ES256", "typ": "client-authentication+jwt"}
@@ -887,13 +905,13 @@ def test_clients_of_before_keep_their_keys_and_get_tokens(before: Before) -> Non
             "client_assertion_type": ASSERTION_TYPE,
             "client_assertion": assertion,
         }
-        tokens = Tokens(registry)
+        tokens = registry.tokens
         caller = tokens.check(tokens.grant(form)["access_token"])
         assert caller is not None
         assert (caller.client, caller.agency) == (identifier, PLANNING.code)
-    assert not any(one.requires_dpop for one in registry.agencies())
-    registry.check_trail()
-    registry.check_log()
+    assert not any(one.requires_dpop for one in registry.agencies.all())
+    registry.trail.check()
+    registry.log.check()
     registry.close()
 
 
@@ -912,10 +930,11 @@ OPENER = """
 import sys
 from pathlib import Path
 from ecert.config import Surroundings, open_registry
+from ecert.model import Actor
 home, state = sys.argv[1:3]
 sys.stdin.readline()
 registry = open_registry(home, around=Surroundings(state=Path(state)))
-print(*sorted(row.id for row in registry.clients()))
+print(*sorted(row.id for row in registry.clients.all(by=Actor("process"))))
 """
 
 

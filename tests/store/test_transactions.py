@@ -69,9 +69,13 @@ def failing_at(registry: Registry, step: int, work: Callable[[], Any]) -> None:
 
 def acts(registry: Registry, draft: dict[str, Any], target: str) -> dict[str, Callable[[], Any]]:
     return {
-        "issue": lambda: registry.issue(WORKS, draft, by=CLERK),
-        "change": lambda: registry.succeed(target, Operation.CHANGE, draft, basis=WHY, by=CLERK),
-        "suspend": lambda: registry.operate(target, Operation.SUSPEND, basis=WHY, by=CLERK),
+        "issue": lambda: registry.certificates.issue(WORKS, draft, by=CLERK),
+        "change": lambda: registry.certificates.succeed(
+            target, Operation.CHANGE, draft, basis=WHY, by=CLERK
+        ),
+        "suspend": lambda: registry.certificates.operate(
+            target, Operation.SUSPEND, basis=WHY, by=CLERK
+        ),
     }
 
 
@@ -79,8 +83,8 @@ def acts(registry: Registry, draft: dict[str, Any], target: str) -> dict[str, Ca
 def test_a_fault_at_any_statement_leaves_nothing(
     any_registry: Registry, draft_of: Drafts, act: str
 ) -> None:
-    first = any_registry.issue(WORKS, draft_of(), by=CLERK).record
-    spare = any_registry.issue(WORKS, draft_of(), by=CLERK).record
+    first = any_registry.certificates.issue(WORKS, draft_of(), by=CLERK).record
+    spare = any_registry.certificates.issue(WORKS, draft_of(), by=CLERK).record
     rehearsal = acts(any_registry, draft_of(), spare.id)[act]
     steps = statements_of(any_registry, rehearsal)
     work = acts(any_registry, draft_of(), first.id)[act]
@@ -88,9 +92,9 @@ def test_a_fault_at_any_statement_leaves_nothing(
     for step in range(steps):
         failing_at(any_registry, step, work)
         assert counts(any_registry) == before, f"statement {step} of {steps}"
-    any_registry.check_log()
+    any_registry.log.check()
     work()  # and afterwards it simply works
-    assert any_registry.check_log().size > 2
+    assert any_registry.log.check().size > 2
 
 
 def test_a_batch_is_one_transaction_and_each_gets_its_own_answer(
@@ -98,18 +102,19 @@ def test_a_batch_is_one_transaction_and_each_gets_its_own_answer(
 ) -> None:
     good, bad = draft_of(), draft_of(fields={})
     taken = draft_of(number="建字第4401142026GG0000900号")
-    results = any_registry.issue_many(
+    results = any_registry.certificates.issue_many(
         [IssueRequest(WORKS, one, CLERK) for one in (good, bad, taken, taken, good)]
     )
     outcomes = [one.code if isinstance(one, EcertError) else "issued" for one in results]
     assert outcomes == ["issued", "draft_does_not_fit", "issued", NumberTaken.code, "issued"]
-    assert any_registry.check_log().size == 3
+    assert any_registry.log.check().size == 3
 
 
 def test_minting_skips_numbers_that_are_taken(any_registry: Registry, draft_of: Drafts) -> None:
-    any_registry.issue(WORKS, draft_of(number="建字第4401142026GG0000002号"), by=CLERK)
+    any_registry.certificates.issue(WORKS, draft_of(number="建字第4401142026GG0000002号"), by=CLERK)
     numbers = [
-        any_registry.issue(WORKS, draft_of(), by=CLERK).record.body["number"] for _ in range(2)
+        any_registry.certificates.issue(WORKS, draft_of(), by=CLERK).record.body["number"]
+        for _ in range(2)
     ]
     assert numbers == ["建字第4401142026GG0000001号", "建字第4401142026GG0000003号"]
 
@@ -118,16 +123,18 @@ def test_a_full_counter_is_an_error_and_others_go_on(
     any_registry: Registry, draft_of: Drafts
 ) -> None:
     slug = "construction-permit"  # two digits a day
-    results = any_registry.issue_many([IssueRequest(slug, draft_of(slug), CLERK)] * 100)
+    results = any_registry.certificates.issue_many(
+        [IssueRequest(slug, draft_of(slug), CLERK)] * 100
+    )
     codes = [one.code for one in results if isinstance(one, EcertError)]
     assert codes == ["counter_full"]
-    assert any_registry.check_log().size == 99
+    assert any_registry.log.check().size == 99
 
 
 def test_status_places_are_unique_and_not_in_order(
     any_registry: Registry, draft_of: Drafts
 ) -> None:
-    results = any_registry.issue_many([IssueRequest(WORKS, draft_of(), CLERK)] * 200)
+    results = any_registry.certificates.issue_many([IssueRequest(WORKS, draft_of(), CLERK)] * 200)
     places = [one.record.status_index for one in results if not isinstance(one, EcertError)]
     assert len(set(places)) == 200
     assert places != sorted(places)
@@ -139,11 +146,13 @@ def test_holders_are_found_by_code_and_stored_only_as_hmac(
     from ecert.registry import Query
     from ecert.store.tables import audit, holders
 
-    record = any_registry.issue(WORKS, draft_of(), by=CLERK).record
+    record = any_registry.certificates.issue(WORKS, draft_of(), by=CLERK).record
     code = record.body["holders"][0]["code"]
-    page = any_registry.find(Query(holder_code=code), by=CLERK)
+    page = any_registry.certificates.find(Query(holder_code=code), by=CLERK)
     assert [one.id for one in page.records] == [record.id]
-    assert not any_registry.find(Query(holder_code="91440114MA0000023U"), by=CLERK).records
+    assert not any_registry.certificates.find(
+        Query(holder_code="91440114MA0000023U"), by=CLERK
+    ).records
     with any_registry.store.reading() as reading:
         rows = [*reading.connection.execute(holders.select())]
         rows += [*reading.connection.execute(audit.select())]

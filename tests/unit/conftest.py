@@ -37,9 +37,9 @@ def examples() -> Iterator[Examples]:
         records = {}
         for kind in registry.catalogue:
             draft = dict(kind.example)
-            records[kind.slug] = registry.issue(kind.slug, draft, by=OPERATOR).record
-        registry.publish()
-        leaf = registry.keys.signing_key(Role.AGENCY, PLANNING.code).chain[0]
+            records[kind.slug] = registry.certificates.issue(kind.slug, draft, by=OPERATOR).record
+        registry.log.publish()
+        leaf = registry.keys.ring.signing_key(Role.AGENCY, PLANNING.code).chain[0]
         key = x509.load_der_x509_certificate(leaf).public_key()
         suite_of(key)
         yield Examples(registry, registry.trust(), records, leaf, key)  # type: ignore[arg-type]

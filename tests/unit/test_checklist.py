@@ -81,14 +81,14 @@ def drawn(
     records: Sequence[Record],
     *,
     permissions: Permissions | None = None,
-    case: str | None = None,
+    situation: str | None = None,
     project: str | None = None,
     granter: frozenset[str] = frozenset(),
 ) -> Checklist:
     allowed = permit_all(one) if permissions is None else permissions
     return draw_up(
         one,
-        case=case,
+        situation=situation,
         project_code=project,
         holdings=Holdings(records, records, granter),
         permissions=allowed,
@@ -125,7 +125,7 @@ materials = st.builds(
     st.just({"zh": "料", "en": "material"}),
     st.sampled_from(Owner),
     st.lists(options, max_size=3, unique_by=lambda one: one.slug).map(tuple),
-    cases=st.frozensets(st.sampled_from(["new", "old"])),
+    situations=st.frozensets(st.sampled_from(["new", "old"])),
     may_follow_days=st.none() | st.integers(1, 30),
 )
 matters = st.lists(materials, max_size=4, unique_by=lambda one: one.code).map(
@@ -167,7 +167,7 @@ def fulfils(one: Record, demand: Demand, project: str | None) -> bool:
     of_holder=records(),
     of_project=records(),
     data=st.data(),
-    case=st.sampled_from([None, "new", "old"]),
+    situation=st.sampled_from([None, "new", "old"]),
     project=st.sampled_from([None, PROJECT]),
 )
 def test_a_checklist_is_the_matters_and_meets_only_with_what_is_good(
@@ -176,7 +176,7 @@ def test_a_checklist_is_the_matters_and_meets_only_with_what_is_good(
     of_holder: list[Record],
     of_project: list[Record],
     data: st.DataObject,
-    case: str | None,
+    situation: str | None,
     project: str | None,
 ) -> None:
     of_project = [replace(found, id=f"p{found.id}") for found in of_project]
@@ -191,7 +191,7 @@ def test_a_checklist_is_the_matters_and_meets_only_with_what_is_good(
     }
     found = draw_up(
         one,
-        case=case,
+        situation=situation,
         project_code=project,
         holdings=Holdings(of_holder, of_project, granter),
         permissions=permissions,
@@ -200,7 +200,7 @@ def test_a_checklist_is_the_matters_and_meets_only_with_what_is_good(
     assert [item.material for item in found.items] == list(one.materials)
     for item in found.items:
         pool = of_project if item.material.owner is Owner.PROJECT else of_holder
-        _check_item(item, pool, permissions, granter, (case, project))
+        _check_item(item, pool, permissions, granter, (situation, project))
     assert found.met == tuple(item for item in found.items if item.state is State.MET)
     shown = found.to_json()
     assert sum(shown["summary"].values()) == len(one.materials)
@@ -213,8 +213,8 @@ def _check_item(
     granter: frozenset[str],
     asked: tuple[str | None, str | None],
 ) -> None:
-    case, project = asked
-    needed = not item.material.cases or case in item.material.cases
+    situation, project = asked
+    needed = not item.material.situations or situation in item.material.situations
     assert (item.state is State.NOT_NEEDED) == (not needed)
     if not needed:
         assert item.record is None
@@ -378,7 +378,7 @@ def test_what_may_follow_has_a_day_by_the_district_s_clock() -> None:
     one = matter(material(may_follow_days=5))
     listed = draw_up(
         one,
-        case=None,
+        situation=None,
         project_code=None,
         holdings=Holdings([], []),
         permissions=permit_all(one),
@@ -395,10 +395,10 @@ def test_what_is_met_does_not_follow() -> None:
 
 
 def test_a_case_needs_only_its_materials() -> None:
-    one = matter(material("a", cases=frozenset({"new"})), material("b"))
-    states = [item.state for item in drawn(one, [record()], case="old").items]
+    one = matter(material("a", situations=frozenset({"new"})), material("b"))
+    states = [item.state for item in drawn(one, [record()], situation="old").items]
     assert states == [State.NOT_NEEDED, State.MET]
-    assert drawn(one, [record()], case="new").items[0].state is State.MET
+    assert drawn(one, [record()], situation="new").items[0].state is State.MET
 
 
 def test_a_line_without_permission_tells_nothing() -> None:

@@ -52,7 +52,7 @@ def options(matters: list[Matter]) -> Iterator[tuple[Material, Option]]:
 
 def test_the_chain_has_its_matters(chain: dict[str, Matter]) -> None:
     assert list(chain) == CHAIN_CODES
-    assert all(len(one.cases) >= 2 for one in chain.values())
+    assert all(len(one.situations) >= 2 for one in chain.values())
     assert all(one.promised_days for one in chain.values())
     assert all("仅为示例" in one.definition["legal_basis"] for one in chain.values())
 
@@ -120,7 +120,7 @@ def test_the_air_raid_shelter_is_asked_for_only_in_its_cases(chain: dict[str, Ma
     permit = chain["HD-ZJ-01"]
     shelter = permit.material("civil-defence")
     assert shelter is not None
-    assert shelter.cases == permit.cases.keys()
+    assert shelter.situations == permit.situations.keys()
     assert sum(one.is_needed("civil-defence") for one in permit.materials) == 6
     assert all(one.may_follow_days is None for one in permit.materials)
 
@@ -191,7 +191,7 @@ def test_nobodys_number_is_asked_for(full: list[Matter]) -> None:
 
 def test_names_are_in_both_languages(full: list[Matter]) -> None:
     for matter in full:
-        names = [matter.name, *matter.cases.values(), *(one.name for one in matter.materials)]
+        names = [matter.name, *matter.situations.values(), *(one.name for one in matter.materials)]
         assert all(any("一" <= sign <= "鿿" for sign in name["zh"]) for name in names)
         assert all(name["en"].isascii() for name in names)
 
@@ -224,8 +224,8 @@ def test_what_is_made_up_varies_as_a_districts_matters_do(
     assert {len(one.materials) for one in made} == set(range(3, 13))
     assert {slug for one in made for slug in one.slugs} == {kind.slug for kind in catalogue}
     assert {material.owner for one in made for material in one.materials} == set(Owner)
-    assert any(one.cases for one in made)
-    assert not all(one.cases for one in made)
+    assert any(one.situations for one in made)
+    assert not all(one.situations for one in made)
     assert any(material.may_follow_days for one in made for material in one.materials)
     assert all(any(not material.options for material in one.materials) for one in made)
     assert all("虚构" in one.definition["legal_basis"] for one in made)

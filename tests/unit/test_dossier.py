@@ -53,7 +53,7 @@ def dossier(**members: Any) -> Dossier:
         matter="HD-ZJ-01",
         matter_version=1,
         case_number="2026-0017",
-        case=None,
+        situation=None,
         holder=holder_commitment(SALT, CODE),
         project_code=None,
         states={"licence": "met", "plan": "missing"},
@@ -73,7 +73,7 @@ def dossier(**members: Any) -> Dossier:
 
 @pytest.fixture(scope="session")
 def key(examples: Examples) -> SigningKey:
-    return examples.registry.keys.registry_key()
+    return examples.registry.keys.ring.registry_key()
 
 
 def signed(key: SigningKey, one: Dossier) -> str:
@@ -111,7 +111,7 @@ dossiers = st.builds(
     matter=texts,
     matter_version=st.integers(1, 9999),
     case_number=texts,
-    case=st.none() | texts,
+    situation=st.none() | texts,
     holder=st.none() | texts,
     project_code=st.none() | texts,
     states=st.dictionaries(texts, texts),
@@ -189,23 +189,23 @@ def test_one_altered_byte_is_found(
 
 
 def by_agency(examples: Examples) -> SigningKey:
-    return examples.registry.keys.signing_key(Role.AGENCY, PLANNING.code)
+    return examples.registry.keys.ring.signing_key(Role.AGENCY, PLANNING.code)
 
 
 def by_status(examples: Examples) -> SigningKey:
-    return examples.registry.keys.signing_key(Role.STATUS)
+    return examples.registry.keys.ring.signing_key(Role.STATUS)
 
 
 def by_nobody(examples: Examples) -> SigningKey:
-    return SigningKey(make_signer(), examples.registry.keys.registry_key().chain)
+    return SigningKey(make_signer(), examples.registry.keys.ring.registry_key().chain)
 
 
 def without_chain(examples: Examples) -> SigningKey:
-    return SigningKey(examples.registry.keys.registry_key().signer, ())
+    return SigningKey(examples.registry.keys.ring.registry_key().signer, ())
 
 
 def of_rubbish(examples: Examples) -> SigningKey:
-    return SigningKey(examples.registry.keys.registry_key().signer, (b"rubbish",))
+    return SigningKey(examples.registry.keys.ring.registry_key().signer, (b"rubbish",))
 
 
 OTHERS = [by_agency, by_status, by_nobody, without_chain, of_rubbish]

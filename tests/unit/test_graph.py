@@ -11,7 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ecert.model import Status
-from ecert.reuse.graph import Graph, draw_graph, edges_of, to_svg
+from ecert.pictures import graph_svg
+from ecert.reuse.graph import Graph, draw_graph, links_of
 from ecert.reuse.matter import Material, Matter, Option, Owner
 from tests.unit.test_checklist import record
 
@@ -61,14 +62,14 @@ def test_all_before_and_after_is_shown_in_order() -> None:
     assert {one["state"] for one in shown["steps"]} == {"none"}
 
 
-def test_a_matter_by_itself_is_a_graph_of_one() -> None:
+def test_a_matter_by_itself_is_a_draw_graph_one() -> None:
     graph = draw_graph(CHAIN, "alone")
     assert (ranks(graph), graph.edges) == ({"alone": 0}, ())
-    assert ET.fromstring(to_svg(graph)).tag == f"{SVG}svg"  # noqa: S314 - our own
+    assert ET.fromstring(graph_svg(graph)).tag == f"{SVG}svg"  # noqa: S314 - our own
 
 
 def test_a_matter_does_not_lead_to_itself() -> None:
-    assert edges_of([step("renew", ("permit",), ("permit",))]) == []
+    assert links_of([step("renew", ("permit",), ("permit",))]) == []
 
 
 graphs = st.lists(
@@ -98,7 +99,7 @@ def reached(edges: Mapping[str, set[str]], start: str) -> set[str]:
 @given(graphs)
 def test_every_step_comes_after_what_it_needs(matters: list[Matter]) -> None:
     after: dict[str, set[str]] = {}
-    for edge in edges_of(matters):
+    for edge in links_of(matters):
         after.setdefault(edge.before, set()).add(edge.after)
     graph = draw_graph(matters, "c0")
     found = ranks(graph)
@@ -115,7 +116,7 @@ def test_every_step_comes_after_what_it_needs(matters: list[Matter]) -> None:
 @given(graphs)
 def test_every_picture_is_well_formed(matters: list[Matter]) -> None:
     graph = draw_graph(matters, "c0")
-    root = ET.fromstring(to_svg(graph))  # noqa: S314 - our own
+    root = ET.fromstring(graph_svg(graph))  # noqa: S314 - our own
     boxes = root.findall(f"{SVG}g")
     assert len(boxes) == len(graph.steps)
     arrows = root.findall(f"{SVG}path")
@@ -135,13 +136,13 @@ def test_every_picture_is_well_formed(matters: list[Matter]) -> None:
 @given(st.text(st.characters(exclude_categories=["Cc", "Cs"]), min_size=1, max_size=60))
 def test_no_name_breaks_the_picture(name: str) -> None:
     """Names are one line of words, but may hold what XML cannot: U+FFFE for one."""
-    root = ET.fromstring(to_svg(draw_graph([step("a", name=name)], "a")))  # noqa: S314 - our own
+    root = ET.fromstring(graph_svg(draw_graph([step("a", name=name)], "a")))  # noqa: S314 - our own
     assert "".join(root.itertext()).count(name) >= 1 or len(name) > 15
 
 
 def test_a_hostile_name_stays_words() -> None:
     matters = [step("a", (), ("t",), HOSTILE), step("b", ("t",), (), HOSTILE)]
-    drawn = to_svg(draw_graph(matters, "a"))
+    drawn = graph_svg(draw_graph(matters, "a"))
     root = ET.fromstring(drawn)  # noqa: S314 - our own
     tags = {one.tag.removeprefix(SVG) for one in root.iter()}
     assert tags == {"svg", "title", "defs", "marker", "path", "rect", "g", "text"}
@@ -192,7 +193,7 @@ def test_a_long_chain_is_drawn() -> None:
     graph = draw_graph(matters, "c700")
     assert len(graph.steps) == 1500
     assert max(ranks(graph).values()) == 1499
-    assert to_svg(graph)
+    assert graph_svg(graph)
 
 
 def test_hundreds_of_towns_with_the_same_matter_are_drawn() -> None:

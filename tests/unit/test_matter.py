@@ -28,7 +28,7 @@ from ecert.reuse.matter import (
     parse_matters,
 )
 from ecert.samples.district import chain
-from tests.conftest import CLERK, CONSTRUCTION, PLANNING, WORKS
+from tests.conftest import CLERK, CONSTRUCTION, PLANNING, WORKS, trail_rows
 
 LICENCE = "business-licence"
 
@@ -85,7 +85,7 @@ def test_everything_that_is_written_is_read(catalogue: Catalogue) -> None:
     chosen = option(LICENCE, "holders.name", "fields.kind", conditions=conditions)
     members: dict[str, Any] = {
         "owner": "project",
-        "cases": ["new"],
+        "situations": ["new"],
         "may_follow_days": 20,
         "accepts_paper": False,
         "form": "copy",
@@ -94,16 +94,16 @@ def test_everything_that_is_written_is_read(catalogue: Catalogue) -> None:
         "HD-T-1",
         material("licence", chosen, **members),
         material("form", satisfied_by=[]),
-        cases=[{"code": "new", "name": {"zh": "新办", "en": "new"}}],
+        situations=[{"code": "new", "name": {"zh": "新办", "en": "new"}}],
         issues=[WORKS],
         promised_days=7,
     )
     read = parse_matter(value, catalogue)
     assert (read.code, read.version, read.agency) == ("HD-T-1", 1, PLANNING.code)
-    assert (read.issues, read.promised_days, set(read.cases)) == ((WORKS,), 7, {"new"})
+    assert (read.issues, read.promised_days, set(read.situations)) == ((WORKS,), 7, {"new"})
     first, second = read.materials
     assert (first.owner, first.form, first.may_follow_days) == (Owner.PROJECT, Form.COPY, 20)
-    assert (first.cases, first.accepts_paper) == (frozenset({"new"}), False)
+    assert (first.situations, first.accepts_paper) == (frozenset({"new"}), False)
     assert first.options[0].demands == (
         Demand(Condition.SAME_PROJECT),
         Demand(Condition.IN_FORCE_FOR, days=30),
@@ -190,7 +190,7 @@ def test_what_breaks_the_schema_is_refused_where_it_stands(
     [
         (matter(agency=PLANNING.code[:-1] + "0"), ("/agency", "credit_code")),
         (matter("M", material("a"), material("a")), ("/materials/1/code", "unique")),
-        (matter("M", material("a", cases=["new"])), ("/materials/0/cases", "case")),
+        (matter("M", material("a", situations=["new"])), ("/materials/0/situations", "situation")),
         (
             matter("M", material("a", option("no-such-type"))),
             ("/materials/0/satisfied_by/0/type", "type"),
@@ -238,14 +238,14 @@ def test_a_condition_can_be_fulfilled(catalogue: Catalogue) -> None:
     assert faults(catalogue, matter("M", material("a", option(conditions=never))))
 
 
-def test_a_case_stands_once(catalogue: Catalogue) -> None:
+def test_a_situation_stands_once(catalogue: Catalogue) -> None:
     twice = [{"code": "new", "name": {"zh": zh, "en": "new"}} for zh in ("新办", "变更")]
-    assert faults(catalogue, matter(cases=twice))
+    assert faults(catalogue, matter(situations=twice))
 
 
-def test_a_case_is_named_in_one_line(catalogue: Catalogue) -> None:
-    cases = [{"code": "new", "name": {"zh": "两\n行", "en": "new"}}]
-    assert faults(catalogue, matter(cases=cases))
+def test_a_situation_is_named_in_one_line(catalogue: Catalogue) -> None:
+    situations = [{"code": "new", "name": {"zh": "两\n行", "en": "new"}}]
+    assert faults(catalogue, matter(situations=situations))
 
 
 def test_faults_of_a_batch_say_which_matter(catalogue: Catalogue) -> None:
@@ -334,52 +334,52 @@ def test_whatever_is_put_in_is_read_or_refused(catalogue: Catalogue, data: st.Da
 
 
 def test_the_same_words_again_change_nothing(registry: Registry) -> None:
-    ((first, new),) = registry.reuse.add_matters(written(matter()), by=CLERK)
+    ((first, new),) = registry.matters.add(written(matter()), by=CLERK)
     assert new
     other_order = json.dumps(dict(reversed(matter().items())), indent=3, ensure_ascii=True)
-    ((second, new),) = registry.reuse.add_matters(other_order.encode(), by=CLERK)
+    ((second, new),) = registry.matters.add(other_order.encode(), by=CLERK)
     assert not new
     assert first.digest == second.digest
-    assert registry.reuse.matter("HD-T-1", by=CLERK) == first
+    assert registry.matters.get("HD-T-1", by=CLERK) == first
 
 
 def test_other_words_under_the_same_version_change_nothing_at_all(registry: Registry) -> None:
-    registry.reuse.add_matters(written(matter()), by=CLERK)
+    registry.matters.add(written(matter()), by=CLERK)
     other = matter(name={"zh": "别的", "en": "another"})
     with pytest.raises(AlreadyExists, match="HD-T-1"):
-        registry.reuse.add_matters(written(matter("NEW-1"), other, matter("NEW-2")), by=CLERK)
+        registry.matters.add(written(matter("NEW-1"), other, matter("NEW-2")), by=CLERK)
     with pytest.raises(NotFound):
-        registry.reuse.matter("NEW-1", by=CLERK)
-    assert registry.reuse.matter("HD-T-1", by=CLERK).name["zh"] == "测试事项"
-    assert registry.audit_rows(limit=1000)[-1]["outcome"] == "already_exists"
+        registry.matters.get("NEW-1", by=CLERK)
+    assert registry.matters.get("HD-T-1", by=CLERK).name["zh"] == "测试事项"
+    assert trail_rows(registry, limit=1000)[-1]["outcome"] == "already_exists"
 
 
 def test_a_matter_needs_an_agency_or_nothing_is_added(registry: Registry) -> None:
     unknown = matter("NEW-2", agency=CONSTRUCTION.code)
     with pytest.raises(NotFound, match="NEW-2"):
-        registry.reuse.add_matters(written(matter("NEW-1"), unknown), by=CLERK)
-    assert registry.reuse.matters(by=CLERK) == ([], None)
+        registry.matters.add(written(matter("NEW-1"), unknown), by=CLERK)
+    assert registry.matters.all(by=CLERK) == ([], None)
 
 
 def test_the_newest_version_counts_and_older_ones_stay(registry: Registry) -> None:
     newer = matter(version=10, name={"zh": "新", "en": "new"})
     for one in (newer, matter(version=2)):
-        registry.reuse.add_matters(written(one), by=CLERK)
-    assert registry.reuse.matter("HD-T-1", by=CLERK).version == 10
-    assert registry.reuse.matter("HD-T-1", by=CLERK, version=2).version == 2
-    listed, cursor = registry.reuse.matters(by=CLERK)
+        registry.matters.add(written(one), by=CLERK)
+    assert registry.matters.get("HD-T-1", by=CLERK).version == 10
+    assert registry.matters.get("HD-T-1", by=CLERK, version=2).version == 2
+    listed, cursor = registry.matters.all(by=CLERK)
     assert ([one.version for one in listed], cursor) == ([10], None)
     with pytest.raises(NotFound):
-        registry.reuse.matter("HD-T-1", by=CLERK, version=3)
+        registry.matters.get("HD-T-1", by=CLERK, version=3)
 
 
 def test_matters_are_listed_in_pages(any_registry: Registry) -> None:
     codes = ["A-1", "B-1", "a-1", "b-1"]
-    any_registry.reuse.add_matters(written(*map(matter, codes)), by=CLERK)
+    any_registry.matters.add(written(*map(matter, codes)), by=CLERK)
     found: list[str] = []
     cursor: str | None = ""
     while cursor is not None:
-        page, cursor = any_registry.reuse.matters(by=CLERK, after=cursor, limit=1)
+        page, cursor = any_registry.matters.all(by=CLERK, after=cursor, limit=1)
         found += [one.code for one in page]
     assert sorted(found) == sorted(codes)
     assert len(found) == len(codes)
@@ -392,29 +392,29 @@ def manager(agency: str) -> Actor:
 
 @pytest.fixture
 def two(registry: Registry) -> Registry:
-    registry.add_agency(CONSTRUCTION, by=CLERK)
+    registry.agencies.add(CONSTRUCTION, by=CLERK)
     return registry
 
 
 def test_a_client_adds_matters_of_its_own_agency_and_those_below(two: Registry) -> None:
     below = replace(CONSTRUCTION, code="11440114MA0000094E", parent=CONSTRUCTION.code)
-    two.add_agency(below, by=CLERK)
+    two.agencies.add(below, by=CLERK)
     by = manager(CONSTRUCTION.code)
-    two.reuse.add_matters(written(matter(agency=CONSTRUCTION.code)), by=by)
-    two.reuse.add_matters(written(matter("B", agency=below.code)), by=by)
+    two.matters.add(written(matter(agency=CONSTRUCTION.code)), by=by)
+    two.matters.add(written(matter("B", agency=below.code)), by=by)
     with pytest.raises(NotFound):
-        two.reuse.add_matters(written(matter("C")), by=by)
+        two.matters.add(written(matter("C")), by=by)
     with pytest.raises(NotFound):
-        two.reuse.add_matters(written(matter("D", agency=CONSTRUCTION.code)), by=manager("x"))
+        two.matters.add(written(matter("D", agency=CONSTRUCTION.code)), by=manager("x"))
 
 
 def test_nobody_takes_over_the_code_of_anothers_matter(two: Registry) -> None:
     """Sharing rules name matters by code: a newer version is whoever's it says it is."""
-    two.reuse.add_matters(written(matter()), by=CLERK)
+    two.matters.add(written(matter()), by=CLERK)
     taken = matter(version=2, agency=CONSTRUCTION.code)
     with pytest.raises(EcertError):
-        two.reuse.add_matters(written(taken), by=manager(CONSTRUCTION.code))
-    assert two.reuse.matter("HD-T-1", by=CLERK).agency == PLANNING.code
+        two.matters.add(written(taken), by=manager(CONSTRUCTION.code))
+    assert two.matters.get("HD-T-1", by=CLERK).agency == PLANNING.code
 
 
 Show = Callable[[Registry, Actor], Any]
@@ -423,13 +423,13 @@ Show = Callable[[Registry, Actor], Any]
 @pytest.mark.parametrize(
     "show",
     [
-        lambda registry, by: registry.reuse.matter("HD-T-1", by=by),
-        lambda registry, by: registry.reuse.matter("HD-T-1", by=by, version=1),
-        lambda registry, by: registry.reuse.graph("HD-T-1", by=by),
+        lambda registry, by: registry.matters.get("HD-T-1", by=by),
+        lambda registry, by: registry.matters.get("HD-T-1", by=by, version=1),
+        lambda registry, by: registry.matters.graph("HD-T-1", by=by),
     ],
     ids=["newest", "version", "graph"],
 )
 def test_a_matter_that_is_not_ones_own_looks_like_none(two: Registry, show: Show) -> None:
-    two.reuse.add_matters(written(matter()), by=CLERK)
+    two.matters.add(written(matter()), by=CLERK)
     with pytest.raises(NotFound):
         show(two, manager(CONSTRUCTION.code))

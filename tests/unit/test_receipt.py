@@ -419,7 +419,7 @@ def test_any_extra_is_refused_in_good_order(raw: bytes) -> None:
 def test_a_real_registrys_receipts_hold(examples: Examples) -> None:
     logs = examples.trust.registries[0].logs
     for slug, record in examples.records.items():
-        receipt = parse_receipt(str(examples.registry.receipt_at(record.log_index)))
+        receipt = parse_receipt(str(examples.registry.log.receipt(record.log_index)))
         signed = record.credential.partition("~")[0].encode("ascii")
         facts: Any = {"issuer": record.issuer, "kind": slug, "logs": logs}
         assert verify_receipt(receipt, signed=signed, **facts).size == 8

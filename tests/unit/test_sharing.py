@@ -12,14 +12,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ecert.errors import FieldNotAllowed, NotFound
+from ecert.ledger.access import below, lineage
 from ecert.model import Agency
 from ecert.reuse.matter import Condition, Demand, Material, Matter, Option, Owner
 from ecert.reuse.sharing import (
     Access,
     Mode,
     Permissions,
-    below,
-    lineage,
     nearest_rule,
     permit,
     rule_json,
@@ -58,7 +57,7 @@ def grant(**fields: Sequence[str]) -> GrantRow:
         agency="town",
         matter="M",
         version=1,
-        case=None,
+        situation=None,
         fields=fields,
         holder_hmac=b"h",
         way="id_token",

@@ -14,8 +14,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ecert.errors import InputError
-from ecert.reuse.supervision import MAX_PERIOD_DAYS, Period, light, make_period, to_csv
-from ecert.reuse.supervision_page import to_html
+from ecert.pictures import supervision_html
+from ecert.reuse.supervision import MAX_PERIOD_DAYS, Period, figures_csv, light, make_period
 
 ACCEPTED, DUE = date(2026, 3, 2), date(2026, 3, 12)  # ten days: the last two are near
 HOSTILE = "<script>alert(1)</script>\"'&<img src=x onerror=alert(1)>"
@@ -184,7 +184,7 @@ def read(page: str) -> Reader:
 
 
 def test_a_page_has_the_figures_and_fetches_nothing() -> None:
-    page = to_html(figures())
+    page = supervision_html(figures())
     found = read(page)
     assert not {"script", "img", "link", "iframe", "form", "object"} & found.tags.keys()
     assert not {"src", "href", "action"} & found.attributes
@@ -193,7 +193,7 @@ def test_a_page_has_the_figures_and_fetches_nothing() -> None:
 
 
 def test_no_name_writes_into_the_page() -> None:
-    plain, hostile = read(to_html(figures())), read(to_html(figures(HOSTILE)))
+    plain, hostile = read(supervision_html(figures())), read(supervision_html(figures(HOSTILE)))
     assert hostile.tags == plain.tags
     assert hostile.attributes == plain.attributes
     assert HOSTILE in hostile.words
@@ -201,7 +201,7 @@ def test_no_name_writes_into_the_page() -> None:
 
 @given(st.text(st.characters(exclude_categories=["Cc", "Cs"]), min_size=1, max_size=40))
 def test_no_text_writes_into_the_page(name: str) -> None:
-    plain, other = read(to_html(figures())), read(to_html(figures(name)))
+    plain, other = read(supervision_html(figures())), read(supervision_html(figures(name)))
     assert (other.tags, other.attributes) == (plain.tags, plain.attributes)
 
 
@@ -209,7 +209,7 @@ def test_a_page_of_nothing_is_a_page() -> None:
     nothing = {
         name: [] if isinstance(value, list) else value for name, value in figures().items()
     } | {"papers_not_brought": 0, "dossiers": 0, "refused": 0}
-    assert "无 · none" in to_html(nothing)
+    assert "无 · none" in supervision_html(nothing)
 
 
 def table(text: str) -> list[list[str]]:
@@ -217,7 +217,7 @@ def table(text: str) -> list[list[str]]:
 
 
 def test_a_table_has_one_number_a_line() -> None:
-    text = to_csv(figures())
+    text = figures_csv(figures())
     assert text.startswith("\ufeffsection,key,name,measure,value\r\n")
     rows = table(text)
     assert {len(row) for row in rows} == {5}
@@ -231,12 +231,12 @@ def test_a_table_has_one_number_a_line() -> None:
 @pytest.mark.parametrize("sign", ["=", "+", "-", "@", "\t", "＝", "＋", "－", "＠"])
 def test_no_name_is_a_formula(sign: str) -> None:
     """OWASP, CSV Injection: these too, for what a spreadsheet in Chinese reads as one."""
-    for row in table(to_csv(figures(f'{sign}cmd|" /C calc"!A0')))[1:]:
+    for row in table(figures_csv(figures(f'{sign}cmd|" /C calc"!A0')))[1:]:
         assert not [cell for cell in row[:4] if cell.startswith(sign)]
 
 
 @given(st.text(st.characters(exclude_categories=["Cs"]), min_size=1, max_size=40))
 def test_no_name_moves_a_number_to_another_cell(name: str) -> None:
-    plain, other = table(to_csv(figures())), table(to_csv(figures(name)))
+    plain, other = table(figures_csv(figures())), table(figures_csv(figures(name)))
     assert [row[3:] for row in other] == [row[3:] for row in plain]
     assert {len(row) for row in other} == {5}

@@ -8,122 +8,131 @@ from __future__ import annotations
 
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Depends, Path, Query, Request, Response
+from fastapi import APIRouter, Path, Query, Response
 
-from ecert.errors import NotFound
-from ecert.formats.id_token import Provider
 from ecert.model import Agency
-from ecert.registry.clients import ClientWish
-from ecert.reuse.sharing import Mode, below, new_rule, rule_json
-from ecert_api.auth import Caller
-from ecert_api.deps import CallerDep, Service, ServiceDep, require, require_json
-from ecert_api.documents import problems
-from ecert_api.reuse_messages import (
-    AgencyBody,
-    AgencyShape,
+from ecert.registry import Mode, Provider, new_rule, rule_json
+from ecert.registry.agencies import Agencies
+from ecert.registry.clients import Clients
+from ecert.registry.providers import Providers
+from ecert.registry.rules import Rules
+from ecert.registry.webhooks import Webhooks
+from ecert_api.answers import answer, page
+from ecert_api.auth import JSON_ONLY, CallerDep
+from ecert_api.bodies.agencies import AgencyBody, AgencyList, AgencyShape, DpopBody
+from ecert_api.bodies.clients import (
     ClientBody,
     ClientChangeBody,
+    ClientList,
     ClientShape,
-    DpopBody,
     KeyBody,
-    Page,
-    ProviderBody,
-    RuleBody,
-    RuleShape,
     WebhookBody,
 )
-from ecert_api.routes.certificates import answer
-from ecert_api.routes.matters import quiet
+from ecert_api.bodies.rules import ProviderBody, ProviderList, RuleBody, RuleList, RuleShape
+from ecert_api.context import ServiceDep
+from ecert_api.openapi import needing, problems
 from ecert_api.strict import StrictRoute
 
 CLIENTS, SHARING = "clients:manage", "sharing:manage"
 router = APIRouter(prefix="/v1", tags=["administration"], route_class=StrictRoute)
 _WRITES = problems(400, 401, 403, 404, 409, 413, 415, 422, 503)
 _READS = problems(400, 401, 403, 503)
-_JSON = [Depends(require_json)]
 _NAME = Annotated[str, Path(max_length=64)]
 
 
 # -- agencies --------------------------------------------------------------------------------------
 
 
-@router.get("/agencies", response_model=Page, responses=_READS)
+@router.get("/agencies", response_model=AgencyList, responses=_READS)
 async def agencies(caller: CallerDep, service: ServiceDep) -> Response:
     """List the caller's agency and those below it, three tiers or more."""
-    own = await service.read(_own, service, caller)
-    return answer({"items": [one.to_json() for one in own], "next": None})
-
-
-def _own(service: Service, caller: Caller) -> list[Agency]:
-    listed = service.registry.agencies()
-    mine = below(listed, caller.agency)
-    return [one for one in listed if one.code in mine]
+    by, managed = caller.actor(purpose=CLIENTS), service.registry.agencies.managed
+    own = await service.look(lambda: managed(by=by))
+    return page([one.to_json() for one in own], None)
 
 
 @router.post(
-    "/agencies", status_code=201, response_model=AgencyShape, responses=_WRITES, dependencies=_JSON
+    "/agencies",
+    status_code=201,
+    response_model=AgencyShape,
+    responses=_WRITES,
+    dependencies=JSON_ONLY,
+    openapi_extra=needing(Agencies.add),
 )
-async def add_agency(
-    body: AgencyBody, request: Request, caller: CallerDep, service: ServiceDep
-) -> Response:
+async def add_agency(body: AgencyBody, caller: CallerDep, service: ServiceDep) -> Response:
     """Register an agency below the caller's own, and make its signing key."""
-    require(caller, CLIENTS)
-    own = await service.read(_own, service, caller)
-    if body.parent not in {one.code for one in own}:
-        await service.note_refusal(caller, request, NotFound.code)
-        raise NotFound("the parent agency is not registered, or not yours")
     agency = Agency(body.code, body.name, body.division, body.parent, body.short_name)
-    by = quiet(caller, CLIENTS)
-    await service.write(lambda: service.registry.add_agency(agency, by=by))
+    by = caller.actor(purpose=CLIENTS)
+    await service.write(service.registry.agencies.add, agency, by=by)
     return answer(agency.to_json(), 201)
 
 
-@router.patch("/agencies/{code}", response_model=AgencyShape, responses=_WRITES, dependencies=_JSON)
+@router.patch(
+    "/agencies/{code}",
+    response_model=AgencyShape,
+    responses=_WRITES,
+    dependencies=JSON_ONLY,
+    openapi_extra=needing(Agencies.require_dpop),
+)
 async def change_agency(
     code: str, body: DpopBody, caller: CallerDep, service: ServiceDep
 ) -> Response:
     """Demand, or demand no longer, that the agency's systems bind their calls to a key (DPoP)."""
-    require(caller, CLIENTS)
-    by, desk = quiet(caller, CLIENTS), service.registry.client_desk
-    await service.write(lambda: desk.require_dpop(code, requires=body.requires_dpop, by=by))
-    found = await service.read(service.registry.agency, code)
-    return answer(found.to_json())
+    by, demand = caller.actor(purpose=CLIENTS), service.registry.agencies.require_dpop
+    agency = await service.write(demand, code, requires=body.requires_dpop, by=by)
+    return answer(agency.to_json())
 
 
 # -- clients ---------------------------------------------------------------------------------------
 
 
-@router.get("/clients", response_model=Page, responses=_READS)
+@router.get(
+    "/clients",
+    response_model=ClientList,
+    responses=_READS,
+    openapi_extra=needing(Clients.all),
+)
 async def clients(caller: CallerDep, service: ServiceDep) -> Response:
     """List the clients of the caller's agency and of those below it."""
-    require(caller, CLIENTS)
-    own = {one.code for one in await service.read(_own, service, caller)}
-    rows = await service.read(service.registry.clients)
-    return answer({"items": [one.to_json() for one in rows if one.agency in own], "next": None})
+    by, listed = caller.actor(purpose=CLIENTS), service.registry.clients.all
+    rows = await service.look(lambda: listed(by=by))
+    return page([one.to_json() for one in rows], None)
 
 
 @router.post(
-    "/clients", status_code=201, response_model=ClientShape, responses=_WRITES, dependencies=_JSON
+    "/clients",
+    status_code=201,
+    response_model=ClientShape,
+    responses=_WRITES,
+    dependencies=JSON_ONLY,
+    openapi_extra=needing(Clients.add),
 )
 async def add_client(body: ClientBody, caller: CallerDep, service: ServiceDep) -> Response:
     """Register a department's system by its public key. Nobody gives a scope that he lacks."""
-    require(caller, CLIENTS)
-    wish = ClientWish(
-        body.name, body.agency, frozenset(body.scopes), tuple(body.addresses), body.daily_quota
+    row = await service.write(
+        service.registry.clients.add,
+        body.name,
+        agency=body.agency,
+        scopes=body.scopes,
+        jwk=body.jwk,
+        addresses=body.addresses,
+        daily_quota=body.daily_quota,
+        by=caller.actor(purpose=CLIENTS),
     )
-    by, desk = quiet(caller, CLIENTS), service.registry.client_desk
-    row = await service.write(lambda: desk.add(wish, body.jwk, by=by))
     return answer(row.to_json(), 201)
 
 
 @router.patch(
-    "/clients/{client_id}", response_model=ClientShape, responses=_WRITES, dependencies=_JSON
+    "/clients/{client_id}",
+    response_model=ClientShape,
+    responses=_WRITES,
+    dependencies=JSON_ONLY,
+    openapi_extra=needing(Clients.change),
 )
 async def change_client(
     client_id: _NAME, body: ClientChangeBody, caller: CallerDep, service: ServiceDep
 ) -> Response:
     """Change a client's scopes, addresses, quota or state; what is left out stays."""
-    require(caller, CLIENTS)
     changes: dict[str, Any] = {}
     if body.scopes is not None:
         changes["scopes"] = frozenset(body.scopes)
@@ -133,8 +142,8 @@ async def change_client(
         changes["daily_quota"] = None if body.no_quota else body.daily_quota
     if body.state is not None:
         changes["state"] = body.state
-    by, desk = quiet(caller, CLIENTS), service.registry.client_desk
-    row = await service.write(lambda: desk.change(client_id, by=by, **changes))
+    by, change = caller.actor(purpose=CLIENTS), service.registry.clients.change
+    row = await service.write(change, client_id, by=by, **changes)
     return answer(row.to_json())
 
 
@@ -143,61 +152,63 @@ async def change_client(
     status_code=201,
     response_model=ClientShape,
     responses=_WRITES,
-    dependencies=_JSON,
+    dependencies=JSON_ONLY,
+    openapi_extra=needing(Clients.add_key),
 )
 async def add_key(
     client_id: _NAME, body: KeyBody, caller: CallerDep, service: ServiceDep
 ) -> Response:
     """Give a client one more key, so that it can change over without a gap."""
-    require(caller, CLIENTS)
-    by, desk = quiet(caller, CLIENTS), service.registry.client_desk
-    await service.write(lambda: desk.add_key(client_id, body.jwk, by=by))
-    return await _client(service, client_id, 201)
+    by, add = caller.actor(purpose=CLIENTS), service.registry.clients.add_key
+    row = await service.write(add, client_id, body.jwk, by=by)
+    return answer(row.to_json(), 201)
 
 
-@router.delete("/clients/{client_id}/keys/{kid}", response_model=ClientShape, responses=_WRITES)
+@router.delete(
+    "/clients/{client_id}/keys/{kid}",
+    response_model=ClientShape,
+    responses=_WRITES,
+    openapi_extra=needing(Clients.retire_key),
+)
 async def retire_key(
     client_id: _NAME, kid: _NAME, caller: CallerDep, service: ServiceDep
 ) -> Response:
     """Take a key from a client; the last one cannot be taken."""
-    require(caller, CLIENTS)
-    by, desk = quiet(caller, CLIENTS), service.registry.client_desk
-    await service.write(lambda: desk.retire_key(client_id, kid, by=by))
-    return await _client(service, client_id)
+    by, retire = caller.actor(purpose=CLIENTS), service.registry.clients.retire_key
+    row = await service.write(retire, client_id, kid, by=by)
+    return answer(row.to_json())
 
 
 @router.put(
     "/clients/{client_id}/webhook",
     response_model=ClientShape,
     responses=_WRITES,
-    dependencies=_JSON,
+    dependencies=JSON_ONLY,
+    openapi_extra=needing(Webhooks.put),
 )
 async def put_webhook(
     client_id: _NAME, body: WebhookBody, caller: CallerDep, service: ServiceDep
 ) -> Response:
     """Tell a client of changes at an address, from now on; null: no longer."""
-    require(caller, CLIENTS)
-    by, desk = quiet(caller, CLIENTS), service.registry.client_desk
-    await service.write(lambda: desk.put_webhook(client_id, body.url, by=by))
-    return await _client(service, client_id)
-
-
-async def _client(service: Service, client_id: str, status: int = 200) -> Response:
-    row = await service.read(service.registry.client, client_id)
-    if row is None:
-        raise NotFound("there is no such client")
-    return answer(row.to_json(), status)
+    by, put = caller.actor(purpose=CLIENTS), service.registry.webhooks.put
+    row = await service.write(put, client_id, body.url, by=by)
+    return answer(row.to_json())
 
 
 # -- sharing rules -----------------------------------------------------------------------------------
 
 
-@router.get("/sharing-rules", response_model=Page, responses=_READS)
+@router.get(
+    "/sharing-rules",
+    response_model=RuleList,
+    responses=_READS,
+    openapi_extra=needing(Rules.all),
+)
 async def rules(caller: CallerDep, service: ServiceDep) -> Response:
     """List the sharing rules 共享规则, ended ones too."""
-    require(caller, SHARING)
-    rows = await service.read(service.registry.reuse.rules)
-    return answer({"items": [rule_json(row) for row in rows], "next": None})
+    by, listed = caller.actor(purpose=SHARING), service.registry.rules.all
+    rows = await service.look(lambda: listed(by=by))
+    return page([rule_json(row) for row in rows], None)
 
 
 @router.post(
@@ -205,11 +216,11 @@ async def rules(caller: CallerDep, service: ServiceDep) -> Response:
     status_code=201,
     response_model=RuleShape,
     responses=_WRITES,
-    dependencies=_JSON,
+    dependencies=JSON_ONLY,
+    openapi_extra=needing(Rules.add),
 )
 async def add_rule(body: RuleBody, caller: CallerDep, service: ServiceDep) -> Response:
     """Add a sharing rule: without one nothing is shared."""
-    require(caller, SHARING)
     rule = new_rule(
         body.type,
         body.agency,
@@ -221,43 +232,53 @@ async def add_rule(body: RuleBody, caller: CallerDep, service: ServiceDep) -> Re
         valid_from=body.valid_from,
         valid_to=body.valid_to,
     )
-    by = quiet(caller, SHARING)
-    row = await service.write(lambda: service.registry.reuse.add_rule(rule, by=by))
+    by = caller.actor(purpose=SHARING)
+    row = await service.write(service.registry.rules.add, rule, by=by)
     return answer(rule_json(row), 201)
 
 
-@router.delete("/sharing-rules/{rule_id}", response_model=Page, responses=_WRITES)
+@router.delete(
+    "/sharing-rules/{rule_id}",
+    response_model=RuleList,
+    responses=_WRITES,
+    openapi_extra=needing(Rules.end),
+)
 async def end_rule(rule_id: _NAME, caller: CallerDep, service: ServiceDep) -> Response:
     """End a sharing rule, from now on; what was given under it stays cited."""
-    require(caller, SHARING)
-    by, reuse = quiet(caller, SHARING), service.registry.reuse
-    await service.write(lambda: reuse.end_rule(rule_id, by=by))
-    rows = await service.read(reuse.rules)
-    return answer({"items": [rule_json(one) for one in rows if one.id == rule_id], "next": None})
+    by = caller.actor(purpose=SHARING)
+    row = await service.write(service.registry.rules.end, rule_id, by=by)
+    return page([rule_json(row)], None)
 
 
 # -- identity providers ------------------------------------------------------------------------------
 
 
-@router.get("/identity-providers", response_model=Page, responses=_READS)
+@router.get(
+    "/identity-providers",
+    response_model=ProviderList,
+    responses=_READS,
+    openapi_extra=needing(Providers.all),
+)
 async def providers(caller: CallerDep, service: ServiceDep) -> Response:
     """List the identity providers 身份认证平台 that are believed."""
-    require(caller, SHARING)
-    found = await service.read(service.registry.reuse.providers)
-    items = [{"issuer": one.issuer, **one.to_json()} for one in found]
-    return answer({"items": items, "next": None})
+    by, listed = caller.actor(purpose=SHARING), service.registry.providers.all
+    return page(list(map(_provider, await service.look(lambda: listed(by=by)))), None)
+
+
+def _provider(one: Provider) -> dict[str, Any]:
+    return {"issuer": one.issuer, **one.to_json()}
 
 
 @router.post(
     "/identity-providers",
     status_code=201,
-    response_model=Page,
+    response_model=ProviderList,
     responses=_WRITES,
-    dependencies=_JSON,
+    dependencies=JSON_ONLY,
+    openapi_extra=needing(Providers.put),
 )
 async def put_provider(body: ProviderBody, caller: CallerDep, service: ServiceDep) -> Response:
     """Believe an identity provider, or change what is known of it, such as its keys."""
-    require(caller, SHARING)
     claims = None if body.claims is None else {str(k): v for k, v in body.claims.items()}
     provider = Provider(
         body.issuer,
@@ -268,20 +289,23 @@ async def put_provider(body: ProviderBody, caller: CallerDep, service: ServiceDe
         claims,
         tuple(body.portals),
     )
-    by = quiet(caller, SHARING)
-    await service.write(lambda: service.registry.reuse.put_provider(provider, by=by))
-    shown = {"issuer": provider.issuer, **provider.to_json()}
-    return answer({"items": [shown], "next": None}, 201)
+    by = caller.actor(purpose=SHARING)
+    await service.write(service.registry.providers.put, provider, by=by)
+    return page([_provider(provider)], None, 201)
 
 
-@router.delete("/identity-providers", response_model=Page, responses=_WRITES)
+@router.delete(
+    "/identity-providers",
+    response_model=ProviderList,
+    responses=_WRITES,
+    openapi_extra=needing(Providers.end),
+)
 async def end_provider(
     issuer: Annotated[str, Query(min_length=1, max_length=200)],
     caller: CallerDep,
     service: ServiceDep,
 ) -> Response:
-    """Believe an identity provider no longer."""
-    require(caller, SHARING)
-    by, reuse = quiet(caller, SHARING), service.registry.reuse
-    await service.write(lambda: reuse.end_provider(issuer, by=by))
+    """Believe an identity provider no longer; those that are left are listed."""
+    by = caller.actor(purpose=SHARING)
+    await service.write(service.registry.providers.end, issuer, by=by)
     return await providers(caller, service)

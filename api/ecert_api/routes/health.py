@@ -6,23 +6,24 @@ from typing import Any
 
 from fastapi import APIRouter, Response
 
-from ecert_api.deps import ServiceDep
-from ecert_api.documents import problems
+from ecert_api.bodies.public import LiveShape, ReadyShape
+from ecert_api.context import ServiceDep
+from ecert_api.openapi import problems
 from ecert_api.problems import problem
 
 router = APIRouter(tags=["health"])
 
 
-@router.get("/health/live", response_model=dict[str, Any])
+@router.get("/health/live", response_model=LiveShape)
 async def live() -> dict[str, Any]:
     """Say that the process runs."""
     return {"status": "live"}
 
 
-@router.get("/health/ready", response_model=dict[str, Any], responses=problems(503))
+@router.get("/health/ready", response_model=ReadyShape, responses=problems(503))
 async def ready(service: ServiceDep) -> Any:
     """Say that the database answers and the log signs."""
-    head = await service.read(service.registry.log_head)
+    head = await service.look(service.registry.log.head)
     if service.fork is not None:
         return problem(503, "log_would_fork", "The log does not sign", service.fork)
     return {"status": "ready", "log_size": head.size}
@@ -31,7 +32,7 @@ async def ready(service: ServiceDep) -> Any:
 @router.get("/metrics", response_class=Response)
 async def metrics(service: ServiceDep) -> Response:
     """Give a few numbers in the Prometheus text format."""
-    head = await service.read(service.registry.log_head)
+    head = await service.look(service.registry.log.head)
     lines = [
         "# HELP ecert_log_entries Entries in the log.",
         "# TYPE ecert_log_entries counter",

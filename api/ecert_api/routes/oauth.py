@@ -8,10 +8,10 @@ from urllib.parse import parse_qsl
 import orjson
 from fastapi import APIRouter, Request, Response
 
-from ecert_api.auth import ASSERTION_TYPE, OAuthError
-from ecert_api.deps import ServiceDep
-from ecert_api.documents import problems
-from ecert_api.messages import TokenShape
+from ecert.registry import ASSERTION_TYPE, INVALID_CLIENT, TokenRefused
+from ecert_api.bodies.tokens import TokenShape
+from ecert_api.context import ServiceDep
+from ecert_api.openapi import problems
 from ecert_api.problems import MEDIA_TYPE, problem
 
 FORM = "application/x-www-form-urlencoded"
@@ -47,8 +47,8 @@ async def token(request: Request, service: ServiceDep) -> Response:
         form = _parse_form(await request.body())
         proofs = request.headers.getlist("dpop")
         address = request.client.host if request.client else ""
-        granted = await service.write(service.tokens.grant, form, proofs, address)
-    except OAuthError as error:
+        granted = await service.write(service.registry.tokens.grant, form, proofs, address)
+    except TokenRefused as error:
         return _refusal(error)
     return Response(orjson.dumps(granted), 200, {"Cache-Control": "no-store"}, "application/json")
 
@@ -59,19 +59,20 @@ def _parse_form(body: bytes) -> dict[str, str]:
             body.decode("utf-8"), keep_blank_values=True, max_num_fields=MAX_FORM_FIELDS
         )
     except ValueError as error:
-        raise OAuthError("invalid_request", "the form is malformed") from error
+        raise TokenRefused("invalid_request", "the form is malformed") from error
     form = dict(pairs)
     if len(form) != len(pairs):
-        raise OAuthError("invalid_request", "a parameter stands twice")
+        raise TokenRefused("invalid_request", "a parameter stands twice")
     return form
 
 
-def _refusal(error: OAuthError) -> Response:
+def _refusal(error: TokenRefused) -> Response:
     """Answer as a problem document that also has the members of RFC 6749 §5.2."""
-    answer = problem(error.status, error.code, "No token", error.description)
+    status = 401 if error.error == INVALID_CLIENT else 400
+    answer = problem(status, error.code, "No token", error.description)
     body = orjson.loads(answer.body)
     body |= {"error": error.error, "error_description": error.description}
     headers = {"Cache-Control": "no-store"}
-    if error.status == 401:
+    if status == 401:
         headers["WWW-Authenticate"] = "Bearer"
-    return Response(orjson.dumps(body), error.status, headers, MEDIA_TYPE)
+    return Response(orjson.dumps(body), status, headers, MEDIA_TYPE)

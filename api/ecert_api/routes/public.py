@@ -2,24 +2,29 @@
 
 from __future__ import annotations
 
-from datetime import date, datetime
-from typing import Annotated, Any
+from typing import Annotated
 
 import orjson
 from fastapi import APIRouter, Path, Query, Request, Response
 from starlette.exceptions import HTTPException
 
-from ecert._encoding import parse_rfc3339
-from ecert.errors import InputError, NotFound
-from ecert.formats.status_list import TTL
-from ecert.registry import SCOPES
-from ecert.verification import MAX_PRESENTED_BYTES
-from ecert_api.deps import ServiceDep
-from ecert_api.documents import problems, text_answer
-from ecert_api.messages import ReportShape
+from ecert.errors import NotFound
+from ecert.registry import SCOPES, TTL
+from ecert.verification import MAX_PRESENTED_BYTES, parse_moment
+from ecert_api.answers import OPEN, private, public
+from ecert_api.bodies.public import (
+    AuthorizationServerShape,
+    IssuerMetadataShape,
+    JwksShape,
+    ListedTypes,
+    TrustShape,
+    TypeMetadataShape,
+)
+from ecert_api.bodies.verification import ReportShape
+from ecert_api.context import ServiceDep
+from ecert_api.openapi import problems, text_answer
 
 router = APIRouter(tags=["public"])
-OPEN = {"Access-Control-Allow-Origin": "*"}
 PRESENTED = {
     "application/dc+sd-jwt": {"type": "string"},
     "text/plain": {"type": "string"},
@@ -33,13 +38,7 @@ _Slug = Annotated[str, Path(pattern=r"^[a-z][a-z0-9-]*$", max_length=64)]
 _Number = Annotated[int, Path(ge=0, le=2**31 - 1)]
 
 
-def public(value: Any, *, seconds: int) -> Response:
-    """Write JSON that anybody may keep for a while."""
-    headers = {**OPEN, "Cache-Control": f"public, max-age={seconds}"}
-    return Response(orjson.dumps(value), 200, headers, "application/json")
-
-
-@router.get("/types", response_model=dict[str, Any])
+@router.get("/types", response_model=ListedTypes)
 async def types(service: ServiceDep) -> Response:
     """List the certificate types."""
     base = service.registry.base
@@ -49,7 +48,7 @@ async def types(service: ServiceDep) -> Response:
             "version": kind.version,
             "state": kind.state,
             "name": dict(kind.name),
-            "code": kind.code(service.registry.desk.defining_body),
+            "code": kind.code(service.registry.charter.defining_body),
             "vct": kind.vct(base),
         }
         for kind in service.registry.catalogue
@@ -57,7 +56,9 @@ async def types(service: ServiceDep) -> Response:
     return public({"items": items, "next": None}, seconds=300)
 
 
-@router.get("/types/{slug}/v{version}", response_model=dict[str, Any], responses=problems(400, 404))
+@router.get(
+    "/types/{slug}/v{version}", response_model=TypeMetadataShape, responses=problems(400, 404)
+)
 async def type_metadata(
     request: Request,
     slug: _Slug,
@@ -67,17 +68,15 @@ async def type_metadata(
     """Give the Type Metadata of one version: what ``vct`` points to, and never changes."""
     if not request.url.path.endswith(f"/v{version}"):  # v01 and v1.0 are other addresses
         raise NotFound("there is no such type or version")
-    registry = service.registry
-    kind = registry.catalogue.get(slug, version)
-    kept = await service.read(registry.type_metadata, slug, version)
-    if kept is None and kind is None:
+    found = await service.look(service.registry.types.metadata, slug, version)
+    if found is None:
         raise NotFound("there is no such type or version")
-    data = kept if kept is not None else kind.metadata(registry.base) if kind else b""
-    headers = {**OPEN, "Cache-Control": "public, max-age=86400, immutable" if kept else "no-cache"}
-    return Response(data, 200, headers, "application/json")
+    data, is_fixed = found
+    kept = "public, max-age=86400, immutable" if is_fixed else "no-cache"
+    return Response(data, 200, {**OPEN, "Cache-Control": kept}, "application/json")
 
 
-@router.get("/.well-known/jwks.json", response_model=dict[str, Any])
+@router.get("/.well-known/jwks.json", response_model=JwksShape)
 async def jwks(service: ServiceDep) -> Response:
     """Give all public signing keys, each with its agency, role and certificate."""
     return public(service.registry.keys.jwks(), seconds=300)
@@ -85,7 +84,7 @@ async def jwks(service: ServiceDep) -> Response:
 
 @router.get(
     "/.well-known/jwt-vc-issuer/agencies/{code}",
-    response_model=dict[str, Any],
+    response_model=IssuerMetadataShape,
     responses=problems(400, 404),
 )
 async def issuer(
@@ -93,12 +92,12 @@ async def issuer(
 ) -> Response:
     """Give one agency's keys (SD-JWT VC issuer metadata)."""
     registry = service.registry
-    await service.read(registry.agency, code)
+    await service.look(registry.agencies.get, code)
     shown = {"issuer": f"{registry.base}/agencies/{code}", "jwks": registry.keys.jwks(code)}
     return public(shown, seconds=300)
 
 
-@router.get("/.well-known/oauth-authorization-server", response_model=dict[str, Any])
+@router.get("/.well-known/oauth-authorization-server", response_model=AuthorizationServerShape)
 async def authorization_server(service: ServiceDep) -> Response:
     """Describe the token endpoint (RFC 8414)."""
     base = service.registry.base
@@ -115,10 +114,10 @@ async def authorization_server(service: ServiceDep) -> Response:
     return public(shown, seconds=300)
 
 
-@router.get("/trust.json", response_model=dict[str, Any])
+@router.get("/trust.json", response_model=TrustShape)
 async def trust(service: ServiceDep) -> Response:
     """Give the trust file. Whoever fetches it here trusts this connection; better out of band."""
-    found = await service.read(service.registry.trust)
+    found = await service.look(service.registry.trust)
     return public(found.to_json(), seconds=300)
 
 
@@ -146,7 +145,7 @@ async def status_details(number: _Number, service: ServiceDep) -> Response:
 
 
 async def _status(service: ServiceDep, number: int, *, is_details: bool, media: str) -> Response:
-    token = await service.read(lambda: service.registry.status.token(number, is_details=is_details))
+    token = await service.look(lambda: service.registry.status.token(number, is_details=is_details))
     headers = {**OPEN, "Cache-Control": f"public, max-age={TTL}"}
     return Response(token, 200, headers, media)
 
@@ -180,21 +179,9 @@ async def verify(
     kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
     if kind not in PRESENTED:
         raise HTTPException(415, f"send one of: {', '.join(PRESENTED)}")
-    moment = None if at is None else _moment(at)
+    moment = None if at is None else parse_moment(at)
     with service.admitted():
         data = await request.body()
-        verifier = await service.read(service.verifier)
+        verifier = await service.look(service.verifier)
         report = await service.verify(verifier, data, moment)
-    return Response(
-        orjson.dumps(report.to_json()),
-        200,
-        {"Cache-Control": "no-store"},
-        "application/json",
-    )
-
-
-def _moment(text: str) -> datetime | date:
-    try:
-        return date.fromisoformat(text) if len(text) == 10 else parse_rfc3339(text)
-    except ValueError as error:
-        raise InputError("at is a date such as 2026-03-01, or an RFC 3339 instant") from error
+    return private(orjson.dumps(report.to_json()), "application/json")

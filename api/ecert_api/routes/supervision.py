@@ -1,32 +1,35 @@
-"""Supervision 电子监察: sums for supervisors, as JSON, as CSV, and as one page with charts."""
+"""Supervision 电子监察: sums for supervisors, as JSON, CSV and a page with charts; and the trail."""
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Any
 
 from fastapi import APIRouter, Query, Request, Response
 
-from ecert.reuse.supervision import to_csv
-from ecert.reuse.supervision_page import to_html
+from ecert.pictures import supervision_html
+from ecert.registry import figures_csv
+from ecert.registry.supervision import Supervision
+from ecert.registry.trail import AuditedTrail
 from ecert_api.accept import choose
-from ecert_api.deps import CallerDep, ServiceDep, require
-from ecert_api.documents import problems
-from ecert_api.reuse_messages import Day, FiguresShape
-from ecert_api.routes.certificates import JSON, answer
+from ecert_api.answers import JSON, answer, page
+from ecert_api.auth import CallerDep
+from ecert_api.bodies._common import Day
+from ecert_api.bodies.supervision import AuditPage, FiguresShape
+from ecert_api.context import ServiceDep
+from ecert_api.openapi import needing, problems
 from ecert_api.strict import StrictRoute
 
 CSV, HTML = "text/csv", "text/html"
 router = APIRouter(prefix="/v1", tags=["supervision"], route_class=StrictRoute)
 _TEXT = {"schema": {"type": "string"}}
+_SHOWN: dict[int | str, dict[str, Any]] = {200: {"content": {CSV: _TEXT, HTML: _TEXT}}}
 
 
 @router.get(
     "/supervision",
     response_model=FiguresShape,
-    responses={
-        200: {"content": {CSV: _TEXT, HTML: _TEXT}},
-        **problems(400, 401, 403, 406, 503),
-    },
+    responses={**_SHOWN, **problems(400, 401, 403, 406, 503)},
+    openapi_extra=needing(Supervision.figures),
 )
 async def supervision(
     request: Request,
@@ -36,14 +39,32 @@ async def supervision(
     until: Annotated[Day | None, Query()] = None,
 ) -> Response:
     """Count papers not brought, refusals, promises kept and unusual reading; the last thirty days."""
-    require(caller, "audit:read")
     kind = choose(request.headers.get("accept", ""), (JSON, CSV, HTML))
-    figures = await service.make(lambda: service.registry.reuse.supervise(since, until))
+    by = caller.actor(purpose="supervision")
+    figures = await service.make(service.registry.supervision.figures, since, until, by=by)
     if kind == JSON:
         return answer(figures)
-    text = to_csv(figures) if kind == CSV else to_html(figures)
+    text = figures_csv(figures) if kind == CSV else supervision_html(figures)
     headers = {"Cache-Control": "no-store", "Content-Security-Policy": _POLICY}
     return Response(text, 200, headers, f"{kind}; charset=utf-8")
 
 
 _POLICY = "default-src 'none'; style-src 'unsafe-inline'; frame-ancestors 'none'"
+
+
+@router.get(
+    "/audit",
+    response_model=AuditPage,
+    responses=problems(400, 401, 403, 503),
+    openapi_extra=needing(AuditedTrail.rows),
+)
+async def audit(
+    caller: CallerDep,
+    service: ServiceDep,
+    after: Annotated[int, Query(ge=-1, le=2**53)] = -1,
+    limit: Annotated[int, Query(ge=1, le=1000)] = 100,
+) -> Response:
+    """List the audit trail 审计记录 for supervisors, oldest first."""
+    by = caller.actor(purpose="audit")
+    rows = await service.read(service.registry.trail.rows, by=by, after=after, limit=limit)
+    return page(rows, str(rows[-1]["index"]) if len(rows) == limit else None)

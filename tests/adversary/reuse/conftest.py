@@ -44,15 +44,15 @@ def chained(tmp_path_factory: pytest.TempPathFactory, oidc: Provider, hall: Hall
     plan = Plan("http://127.0.0.1:8000", PLANNING, trial=True)
     registry = init_registry(folder / "home", plan, around=around)
     for agency in (MARKET, REFORM, CONSTRUCTION):
-        registry.add_agency(agency, by=CLERK)
+        registry.agencies.add(agency, by=CLERK)
     issue_chain(registry, CLERK)
-    registry.reuse.add_matters(chain(), by=CLERK)
-    for slug in sorted(registry.reuse.matter(MATTER, by=CLERK).slugs):
+    registry.matters.add(chain(), by=CLERK)
+    for slug in sorted(registry.matters.get(MATTER, by=CLERK).slugs):
         rule = new_rule(slug, CONSTRUCTION.code, matter=MATTER, legal_basis=BASIS)
-        registry.reuse.add_rule(rule, by=CLERK)
+        registry.rules.add(rule, by=CLERK)
     for issuer, keys in ((oidc.issuer, oidc.jwks), (IDP, hall.jwks())):
         believed = Settings(issuer, ("online-hall",), (HIGH,), keys)
-        registry.reuse.put_provider(believed, by=CLERK)
+        registry.providers.put(believed, by=CLERK)
     registry.close()
     return folder / "home"
 
@@ -76,6 +76,6 @@ def world(
 ) -> World:
     records = {}
     for slug, _, _ in CHAIN:
-        (records[slug],) = registry.find(Query(slug=slug), by=CLERK).records
+        (records[slug],) = registry.certificates.find(Query(slug=slug), by=CLERK).records
     assert records["business-licence"].body["holders"][0]["code"] == A_CODE
     return World(open_desk(registry), clock, oidc, records, log_lines)

@@ -213,7 +213,7 @@ def test_a_rule_for_another_matter_opens_nothing(world: World, what: str) -> Non
 
 
 def close(world: World) -> None:
-    for slug in sorted(world.registry.reuse.matter(MATTER, by=CLERK).slugs):
+    for slug in sorted(world.registry.matters.get(MATTER, by=CLERK).slugs):
         world.rule(slug, mode=Mode.NOT_SHARED)
 
 
@@ -283,6 +283,8 @@ def test_a_grant_of_b_shows_nothing_of_as_project(world: World) -> None:
 
 def test_what_was_withdrawn_is_not_presented(world: World) -> None:
     basis = Basis("申请人隐瞒情况", "穗规划资源撤〔2026〕1号", "赵六")
-    world.registry.operate(world.records[WORKS].id, Operation.WITHDRAW, basis=basis, by=CLERK)
+    world.registry.certificates.operate(
+        world.records[WORKS].id, Operation.WITHDRAW, basis=basis, by=CLERK
+    )
     shown = world.given()
     assert world.records[WORKS].id not in [one["certificate"] for one in shown["presentations"]]

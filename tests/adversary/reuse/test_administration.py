@@ -248,8 +248,8 @@ def test_another_agencys_demand_for_proof(world: World, admin: System) -> None:
 
 def test_the_demand_of_the_agency_above_is_not_lifted_from_below(world: World) -> None:
     below = Agency(NEW, "花都区示例站（演示）", "440114", CONSTRUCTION.code)
-    world.registry.add_agency(below, by=CLERK)
-    world.registry.client_desk.require_dpop(CONSTRUCTION.code, requires=True, by=CLERK)
+    world.registry.agencies.add(below, by=CLERK)
+    world.registry.agencies.require_dpop(CONSTRUCTION.code, requires=True, by=CLERK)
     own, key = world.desk.enrol(NEW, [MANAGE]), make_key()
     token = world.bound_token(own, key)
 
@@ -261,7 +261,7 @@ def test_the_demand_of_the_agency_above_is_not_lifted_from_below(world: World) -
 
     world.refuse(lambda: patch(CONSTRUCTION.code), 404, "not_found", by=own)
     assert patch(NEW).status_code == 200
-    assert world.registry.client_desk.requires_dpop(NEW)
+    assert world.registry.clients.directory.requires_dpop(NEW)
 
 
 # -- matters --------------------------------------------------------------------------------------------
@@ -274,7 +274,7 @@ def author(world: World) -> System:
 
 
 def definition(world: World, code: str, **changes: Any) -> dict[str, Any]:
-    return {**world.registry.reuse.matter(code, by=CLERK).to_json(), **changes}
+    return {**world.registry.matters.get(code, by=CLERK).to_json(), **changes}
 
 
 def test_a_matter_of_another_agency(world: World, author: System) -> None:
@@ -310,11 +310,11 @@ def test_another_agency_cannot_take_a_matter_away(world: World, author: System) 
 def test_a_rule_for_a_matter_serves_only_the_agency_that_it_was_made_for(world: World) -> None:
     """A rule opens one bureau's matter through the agency above; its neighbour takes the code."""
     above, first, second = (credit_code(f"11440114MA00007{place}1") for place in range(3))
-    world.registry.add_agency(Agency(above, "示例区人民政府", "440114"), by=CLERK)
+    world.registry.agencies.add(Agency(above, "示例区人民政府", "440114"), by=CLERK)
     for code in (first, second):
-        world.registry.add_agency(Agency(code, "示例局", "440114", above), by=CLERK)
+        world.registry.agencies.add(Agency(code, "示例局", "440114", above), by=CLERK)
     body = {**definition(world, MATTER), "code": "HD-X-01", "agency": first}
-    world.registry.reuse.add_matters(to_json(body), by=CLERK)
+    world.registry.matters.add(to_json(body), by=CLERK)
     world.rule(agency=above, matter="HD-X-01")
     thief = world.desk.enrol(second, ["matters:manage", *READ])
     assert world.checklist(thief, "HD-X-01").status_code == 404
@@ -367,7 +367,7 @@ def rule(**changes: Any) -> dict[str, Any]:
 @pytest.mark.parametrize("scopes", [[MANAGE], ["matters:manage"], [*READ], ["audit:read"]])
 def test_rules_without_their_scope(world: World, scopes: list[str]) -> None:
     who = world.desk.enrol(CONSTRUCTION.code, scopes)
-    (own, *_) = world.registry.reuse.rules()
+    (own, *_) = world.registry.rules.all(by=CLERK)
     calls: list[tuple[str, str, Any]] = [
         ("POST", "/v1/sharing-rules", rule()),
         ("GET", "/v1/sharing-rules", None),

@@ -33,7 +33,7 @@ def used(world: World) -> dict[str, int]:
 
 
 def limit(world: World, most: int | None) -> None:
-    world.registry.client_desk.change(world.zj.id, daily_quota=most, by=CLERK)
+    world.registry.clients.change(world.zj.id, daily_quota=most, by=CLERK)
 
 
 # -- quotas ----------------------------------------------------------------------------------------
@@ -214,7 +214,7 @@ def test_the_same_again_later_is_the_same(world: World) -> None:
 OTHERS: dict[str, dict[str, Any]] = {
     "another applicant": {"holder_code": B_CODE},
     "an applicant with nothing": {"holder_code": NOBODY},
-    "another case": {"case": CASE},
+    "another case": {"situation": CASE},
     "a project too": {"project_code": "2602-440114-04-01-260318"},
     "the project only": {"holder_code": None, "project_code": "2602-440114-04-01-260318"},
     "fewer fields": {"fields": LICENCE},
@@ -237,7 +237,9 @@ def test_a_case_number_is_each_clients_own(world: World) -> None:
 
 def withdraw(world: World, slug: str = WORKS) -> None:
     basis = Basis("申请人隐瞒情况", "穗规划资源撤〔2026〕1号", "赵六")
-    world.registry.operate(world.records[slug].id, Operation.WITHDRAW, basis=basis, by=CLERK)
+    world.registry.certificates.operate(
+        world.records[slug].id, Operation.WITHDRAW, basis=basis, by=CLERK
+    )
 
 
 def test_after_a_withdrawal_it_is_the_next_revision(world: World) -> None:
@@ -287,9 +289,9 @@ def test_a_new_version_of_the_matter_is_in_the_statement(world: World) -> None:
     from tests.adversary.reuse.world import un_b64url
 
     world.given()
-    definition = world.registry.reuse.matter(MATTER, by=CLERK).to_json()
+    definition = world.registry.matters.get(MATTER, by=CLERK).to_json()
     newer = {**definition, "version": 2, "promised_days": 4}
-    world.registry.reuse.add_matters(to_json(newer), by=CLERK)
+    world.registry.matters.add(to_json(newer), by=CLERK)
     claims = json.loads(un_b64url(world.given()["statement"].split(".")[1]))
     assert claims["matter"] == {"code": MATTER, "version": 2}
 
@@ -303,7 +305,7 @@ BAD: dict[str, dict[str, Any]] = {
     "an unknown member": {"holder_name": "某公司"},
     "a list of holders": {"holder_code": ["91440114MA00000151"]},
     "a grant that is none": {"grant": "91440114MA00000151"},
-    "a case that is none": {"case": "91440114MA00000151"},
+    "a case that is none": {"situation": "91440114MA00000151"},
     "two lines": {"case_number": "1\n2"},
     "a date that is none": {"due_on": "2026-02-30"},
 }
@@ -318,4 +320,4 @@ def test_a_malformed_application(world: World, name: str) -> None:
 
 
 def test_an_unknown_case(world: World) -> None:
-    world.refuse(lambda: world.fulfil(case="nothing-such"), 400, "input_invalid", by=world.zj)
+    world.refuse(lambda: world.fulfil(situation="nothing-such"), 400, "input_invalid", by=world.zj)

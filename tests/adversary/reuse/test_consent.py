@@ -110,7 +110,7 @@ def test_another_provider_that_names_the_believed_one(
 def test_a_provider_that_is_believed_no_longer(world: World) -> None:
     request = world.request()
     token = world.sign_in(nonce=request["nonce"])
-    world.registry.reuse.end_provider(world.oidc.issuer, by=CLERK)
+    world.registry.providers.end(world.oidc.issuer, by=CLERK)
     refuse_token(world, request, token)
 
 
@@ -275,7 +275,7 @@ def test_a_token_that_says_the_wrong_thing(world: World, hall: Hall, name: str) 
 
 def test_a_level_is_one_of_the_providers(world: World, hall: Hall) -> None:
     with_other = Settings(IDP, ("online-hall",), ("urn:example:other",), hall.jwks())
-    world.registry.reuse.put_provider(with_other, by=CLERK)
+    world.registry.providers.put(with_other, by=CLERK)
     request = world.request()
     refuse_token(world, request, hall.token(world.desk.now(), nonce=request["nonce"]))
 
@@ -532,9 +532,9 @@ def test_consent_for_another_case(
     world: World, what: str, cases: tuple[str | None, str | None]
 ) -> None:
     agreed, asked = cases
-    grant = world.grant(case=agreed)
+    grant = world.grant(situation=agreed)
     world.refuse(
-        lambda: world.apply(what, grant=grant, case=asked),
+        lambda: world.apply(what, grant=grant, situation=asked),
         403,
         "consent_of_another",
         by=world.zj,

@@ -75,7 +75,7 @@ CHANGES: dict[str, Callable[[Json], object]] = {
     "operator": lambda c: c.update(operator="张三"),
     "matter": lambda c: c["matter"].update(code="HD-ZJ-02"),
     "version": lambda c: c["matter"].update(version=2),
-    "case": lambda c: c.update(case="civil-defence"),
+    "situation": lambda c: c.update(situation="civil-defence"),
     "case_number": lambda c: c.update(case_number="2"),
     "holder": lambda c: c.update(holder=b64url(b"\0" * 32)),
     "no holder": lambda c: c.update(holder=None),
@@ -138,7 +138,7 @@ def test_signed_by_another_key_under_the_registrys_name(
 
 def test_signed_by_the_token_key(world: World, shown: Json, stolen: Stolen) -> None:
     head, claims, _ = parts(shown["statement"])
-    kid = world.registry.keys.active(Role.TOKEN).kid
+    kid = world.registry.keys.ring.active(Role.TOKEN).kid
     head = {"typ": head["typ"], "kid": kid}
     refuse(world, sign_jwt(head, claims, stolen.key(Role.TOKEN)))
 
@@ -288,10 +288,10 @@ def test_a_registry_that_nobody_trusts(world: World, shown: Json, stolen: Stolen
 
 
 def test_a_key_that_was_compromised(world: World, shown: Json) -> None:
-    kid = world.registry.keys.active(Role.REGISTRY).kid
+    kid = world.registry.keys.ring.active(Role.REGISTRY).kid
     world.clock.move(timedelta(hours=1))
-    world.registry.rotate_key(Role.REGISTRY, None, by=CLERK)
-    world.registry.compromise_key(kid, world.clock(), by=CLERK)
+    world.registry.keys.rotate(Role.REGISTRY, None, by=CLERK)
+    world.registry.keys.compromise(kid, world.clock(), by=CLERK)
     refuse(world, shown["statement"])
 
 
@@ -301,7 +301,7 @@ def test_a_key_that_was_retired_signs_nothing_new(
     key = stolen.key(Role.REGISTRY)
     head, claims, _ = parts(shown["statement"])
     world.clock.move(timedelta(hours=1))
-    world.registry.rotate_key(Role.REGISTRY, None, by=CLERK)  # the old one is retired with it
+    world.registry.keys.rotate(Role.REGISTRY, None, by=CLERK)  # the old one is retired with it
     verify_dossier(shown["statement"], world.registry.trust())  # what it signed stays good
     claims["iat"] = int(world.clock().timestamp()) + 1
     refuse(world, sign_jwt(head, claims, key))

@@ -58,7 +58,7 @@ def expected(record: Record, names: list[str]) -> list[tuple[str, Any]]:
 
 def needed(world: World, fields: dict[str, list[str]] | None = None) -> dict[str, list[str]]:
     """Read from the matter as it was shipped what each material needs."""
-    matter = world.registry.reuse.matter(MATTER, by=CLERK).to_json()
+    matter = world.registry.matters.get(MATTER, by=CLERK).to_json()
     asked = fields or {}
     return {
         one["code"]: asked.get(one["code"], one["satisfied_by"][0]["fields"])
@@ -216,9 +216,11 @@ def anywhere(world: World, code: str) -> dict[str, Callable[[], httpx.Response]]
         "matter": lambda: call(zj, "GET", f"/v1/matters/{code}"),
         "graph": lambda: call(zj, "GET", f"/v1/matters/{code}/graph"),
         "matter of a request": post(zj, "/v1/grants/requests", {"matter": code}),
-        "case of a request": post(zj, "/v1/grants/requests", {"matter": MATTER, "case": code}),
-        "case of a checklist": lambda: world.checklist(case=code),
-        "case of a dossier": lambda: world.fulfil(case=code),
+        "situation of a request": post(
+            zj, "/v1/grants/requests", {"matter": MATTER, "situation": code}
+        ),
+        "situation of a checklist": lambda: world.checklist(situation=code),
+        "situation of a dossier": lambda: world.fulfil(situation=code),
         "grant of a checklist": lambda: world.checklist(grant=code.rjust(26, "0")),
         "grant of a dossier": lambda: world.fulfil(grant=code.rjust(26, "0")),
         "malformed grant": lambda: world.fulfil(grant=code),
@@ -282,7 +284,12 @@ def anywhere(world: World, code: str) -> dict[str, Callable[[], httpx.Response]]
 
 PLACES = [
     *("matter of a checklist", "matter of a dossier", "matter", "graph", "matter of a request"),
-    *("case of a request", "case of a checklist", "case of a dossier", "grant of a checklist"),
+    *(
+        "situation of a request",
+        "situation of a checklist",
+        "situation of a dossier",
+        "grant of a checklist",
+    ),
     *("grant of a dossier", "malformed grant", "grant", "revoked grant"),
     *("grant that a holder revokes", "use code", "ID token", "request", "delegation"),
     *("request of a use code", "matter of a delegation", "ended delegation", "request looked at"),
@@ -304,7 +311,7 @@ def test_a_holders_code_in_the_wrong_place(world: World, place: str, code: str) 
     for told in (code, code.lower()):
         assert told not in world.lines.getvalue()[before:]
         assert told not in json.dumps(world.desk.audit(), default=str), "the trail tells"
-    world.registry.check_trail()
+    world.registry.trail.check()
 
 
 ECHOED = [one for one in PLACES if one not in {"matter of a delegation", "project"}]

@@ -179,7 +179,7 @@ class World:
 
     def given(self, who: System | None = None, matter: str = MATTER, **body: Any) -> Json:
         """Get a dossier."""
-        self.registry.publish()  # the background publisher does not run here
+        self.registry.log.publish()  # the background publisher does not run here
         answer = self.fulfil(who, matter, **body)
         assert answer.status_code == 201, answer.text
         return dict(answer.json())
@@ -239,16 +239,16 @@ class World:
     def rule(self, slug: str = "business-licence", **wishes: Any) -> str:
         """Add a sharing rule for the construction bureau and its permit."""
         wish = {"agency": CONSTRUCTION.code, "matter": MATTER, "legal_basis": BASIS, **wishes}
-        return self.registry.reuse.add_rule(new_rule(slug, **wish), by=CLERK).id
+        return self.registry.rules.add(new_rule(slug, **wish), by=CLERK).id
 
     def only_with_consent(self) -> None:
         """Open what the construction permit asks for only to whoever has the holder's consent."""
-        for slug in sorted(self.registry.reuse.matter(MATTER, by=CLERK).slugs):
+        for slug in sorted(self.registry.matters.get(MATTER, by=CLERK).slugs):
             self.rule(slug, mode=Mode.CONDITIONAL)
 
     def withdraw_rules(self) -> None:
-        for one in self.registry.reuse.rules():
-            self.registry.reuse.end_rule(one.id, by=CLERK)
+        for one in self.registry.rules.all(by=CLERK):
+            self.registry.rules.end(one.id, by=CLERK)
 
     # -- what a refusal may not do
 
@@ -291,7 +291,7 @@ class World:
                 f"the trail holds {[one['outcome'] for one in self.audit_since(before)]}"
             )
         assert all(one["outcome"] != "done" for one in self.audit_since(before)), "a row says done"
-        self.registry.check_trail()
+        self.registry.trail.check()
         return answer
 
     def told_nothing(
@@ -325,7 +325,7 @@ class World:
 
     def check(self) -> None:
         """Recompute the trail, and look for names and codes in each of its rows."""
-        self.registry.check_trail()
+        self.registry.trail.check()
         rows = json.dumps(self.desk.audit(), ensure_ascii=False, default=str)
         for text in self.personal():
             assert text not in rows, "the trail names somebody"

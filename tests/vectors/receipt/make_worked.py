@@ -48,13 +48,15 @@ def make() -> dict[str, Any]:
     with temporary_registry(Plan("http://127.0.0.1:8000", AGENCY, trial=True)) as registry:
         records = {}
         for kind in registry.catalogue:
-            records[kind.slug] = registry.issue(kind.slug, dict(kind.example), by=OPERATOR).record
+            records[kind.slug] = registry.certificates.issue(
+                kind.slug, dict(kind.example), by=OPERATOR
+            ).record
         chosen = records["construction-works-planning-permit"]
         basis = Basis("申请材料虚假", "穗规划资源撤〔2026〕1号（演示）", "赵六")
-        registry.operate(chosen.id, Operation.WITHDRAW, basis=basis, by=OPERATOR)
-        registry.publish()
-        event = registry.events(chosen.id)[-1]
-        key = registry.keys.signing_key(Role.AGENCY, AGENCY.code).signer.public_key
+        registry.certificates.operate(chosen.id, Operation.WITHDRAW, basis=basis, by=OPERATOR)
+        registry.log.publish()
+        event = registry.certificates.history(chosen.id, by=OPERATOR)[-1]
+        key = registry.keys.ring.signing_key(Role.AGENCY, AGENCY.code).signer.public_key
         signed = {
             "credential": (chosen.log_index, chosen.credential.partition("~")[0]),
             "statement": (event.log_index, event.token),
@@ -72,7 +74,7 @@ def make() -> dict[str, Any]:
                     "name": name,
                     "signed": token,
                     "index": index,
-                    "receipt": cosign(str(registry.receipt_at(index))),
+                    "receipt": cosign(str(registry.log.receipt(index))),
                 }
                 for name, (index, token) in signed.items()
             ],

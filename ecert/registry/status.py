@@ -22,7 +22,7 @@ class _Kept:
     signed_at: float
 
 
-class StatusDesk:
+class StatusLists:
     """Makes status tokens: a change shows at once, and an unchanged list is signed twice a minute."""
 
     def __init__(
@@ -38,7 +38,7 @@ class StatusDesk:
             return None
         try:
             return self.token(int(found[1]), is_details=found[2] is not None)
-        except EcertError:  # no such list, or its key is not to be had
+        except EcertError:  # no such list, or its key cannot be opened
             return None
 
     def token(self, number: int, *, is_details: bool) -> str:

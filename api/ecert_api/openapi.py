@@ -1,18 +1,20 @@
-"""Pieces of the interface description (OpenAPI) that several routes share."""
+"""The interface description (OpenAPI): pieces that several routes share, and the whole."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 from fastapi import FastAPI
 from fastapi.openapi.utils import get_openapi
 
-from ecert_api.messages import ProblemShape
+from ecert.registry import ANYBODY
+from ecert_api.bodies._common import ProblemShape
+from ecert_api.examples import EXAMPLE_ID, give_examples
 from ecert_api.problems import MEDIA_TYPE
 
-EXAMPLE_ID = (
-    "1.2.156.3005.2.11440114MA00000915905.11440114MA00000915.01M820CVEAENFHZTCYQG0E2KKV.001.C"
-)
+SCOPE = "x-ecert-scope"  # in a route's own words; the description says it as security
+
 _TITLES = {
     400: "Malformed, or a purpose is missing.",
     401: "No token, or not a good one.",
@@ -57,7 +59,18 @@ def idempotency_key() -> dict[str, Any]:
     }
 
 
-def describe(app: FastAPI) -> dict[str, Any]:
+def needing(verb: Callable[..., Any], **extra: Any) -> dict[str, Any]:
+    """Say of a route which verb of the registry it calls: it asks for that verb's scope first."""
+    return {SCOPE: scope_of(verb), **extra}
+
+
+def scope_of(verb: Callable[..., Any]) -> str:
+    """Give the scope that a verb of the registry needs: the service asks for no other."""
+    found: str = verb.scope  # type: ignore[attr-defined]  # set where the verb is defined
+    return found
+
+
+def describe(app: FastAPI, base: str) -> dict[str, Any]:
     """Give the interface description, with what the framework cannot know put right.
 
     Every refusal is a problem document and nothing else; what lies under ``/v1`` needs a token.
@@ -65,19 +78,78 @@ def describe(app: FastAPI) -> dict[str, Any]:
     if app.openapi_schema is not None:
         return app.openapi_schema
     document = get_openapi(
-        title=app.title, version=app.version, description=app.description, routes=app.routes
+        title=app.title,
+        version=app.version,
+        summary=app.summary,
+        description=app.description,
+        routes=app.routes,
+        servers=[{"url": base, "description": "This registry"}],
+        contact={"name": "The operator of this registry", "url": base},
+        license_info={"name": "Apache-2.0", "identifier": "Apache-2.0"},
+        tags=TAGS,
     )
     parts = document["components"]
-    parts["securitySchemes"] = {"bearer": {"type": "http", "scheme": "bearer"}}
+    parts["securitySchemes"] = _security(base)
     for path, item in document["paths"].items():
         for operation in item.values():
             _only_problems(operation["responses"])
-            if path.startswith("/v1/"):
-                operation["security"] = [{"bearer": []}]
+            scope = operation.pop(SCOPE, None)
+            operation["security"] = _secured(path, scope)
+            give_examples(operation, parts["schemas"])
     for name in ("HTTPValidationError", "ValidationError"):
         parts["schemas"].pop(name, None)
     app.openapi_schema = document
     return document
+
+
+def _security(base: str) -> dict[str, Any]:
+    flow = {"tokenUrl": f"{base}/oauth/token", "scopes": dict(SCOPE_WORDS)}
+    return {
+        "department": {
+            "type": "oauth2",
+            "description": "A department's system: private_key_jwt, a token of five minutes.",
+            "flows": {"clientCredentials": flow},
+        },
+        "holder": {
+            "type": "http",
+            "scheme": "bearer",
+            "bearerFormat": "JWT",
+            "description": "A holder: an ID token of an identity provider that is believed.",
+        },
+    }
+
+
+def _secured(path: str, scope: str | None) -> list[dict[str, list[str]]]:
+    """Say who may call: nobody is asked for anything outside of /v1."""
+    if path.startswith("/v1/me/"):
+        return [{"holder": []}]
+    if not path.startswith("/v1/"):
+        return []
+    return [{"department": [] if scope in {None, ANYBODY} else [str(scope)]}]
+
+
+SCOPE_WORDS = {
+    "certificates:issue": "issue certificates of the own agency",
+    "certificates:operate": "act upon certificates of the own agency",
+    "certificates:read": "read certificates of the own agency; matters, grants and dossiers",
+    "audit:read": "read the audit trail and the supervisors' figures",
+    "clients:manage": "manage clients of the own agency and of those below it",
+    "matters:manage": "manage matters of the own agency and of those below it",
+    "sharing:manage": "manage sharing rules and identity providers",
+}
+TAGS = [
+    {"name": "certificates", "description": "Issue, operate, find and read 证照."},
+    {"name": "reuse", "description": "Matters, checklists and dossiers 用证."},
+    {"name": "grants", "description": "What holders agree to 授权."},
+    {"name": "holders", "description": "What a holder does for himself 持证主体."},
+    {"name": "changes", "description": "What happened since 变动, and objections 异议."},
+    {"name": "administration", "description": "Agencies, clients, rules, providers 管理."},
+    {"name": "supervision", "description": "Sums and the audit trail 电子监察."},
+    {"name": "tokens", "description": "Access tokens 访问令牌."},
+    {"name": "public", "description": "Types, keys, trust, status, verification: for anybody."},
+    {"name": "log", "description": "The Merkle log 登记日志 (C2SP tlog-tiles)."},
+    {"name": "health", "description": "How the service stands."},
+]
 
 
 def _only_problems(responses: dict[str, Any]) -> None:

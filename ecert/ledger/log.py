@@ -20,7 +20,7 @@ from ecert.formats.merkle import (
     leaf_hash,
     verify_consistency,
 )
-from ecert.formats.note import Checkpoint, NoteKey, sign_note, verify_checkpoint
+from ecert.formats.note import Checkpoint, NoteKey, log_key, sign_note, verify_checkpoint
 from ecert.formats.receipt import Receipt
 from ecert.keys import Signer
 from ecert.store import LOG, TILE, TILE_LEVELS, Reading, Store, Transaction, Tree, trees
@@ -72,7 +72,7 @@ class LastNote:
         """Give numbers that differ when the file does; None without one. Raises: HomeError."""
         try:
             found = self.path.stat()
-        except FileNotFoundError:
+        except (FileNotFoundError, NotADirectoryError):
             return None
         except OSError as error:
             raise HomeError(f"the newest note in {self.path.parent} cannot be read") from error
@@ -96,73 +96,68 @@ class LastNote:
         fresh.replace(self.path)
 
 
-class Guard:
-    """Refuses to let a log grow, or be signed, beside what was published before.
+class Log:
+    """One tree that is published 登记日志: its checkpoints are signed after commits, and never a fork.
 
-    A restored backup would give numbers, status places and log indexes out a second time; so
-    nothing is issued, operated or signed until an operator has looked.
+    A restored backup would give numbers, status places and log indexes out a second time; so while
+    the tree is behind or beside what was published, nothing is issued, operated or signed.
     """
 
     def __init__(
-        self, origin: str, key: Callable[[], NoteKey], last_note: LastNote, tree: Tree = LOG
+        self, store: Store, origin: str, signer: Callable[[], Signer], state: Path, tree: Tree = LOG
     ) -> None:
-        self._origin, self._key = origin, key
-        self.last_note, self.tree = last_note, tree
+        self.origin = origin
+        self._store, self._signer, self._tree = store, signer, tree
+        self._outside = LastNote(state, origin)
         self._seen: tuple[int, ...] | None = None
 
     def check(self, reading: Reading) -> None:
-        """Check that the log extends the newest note kept outside; cheap while that is the same.
+        """Check that the tree extends the newest note kept outside; cheap while that is the same.
 
         Raises: ForkGuard, HomeError when the note cannot be read.
         """
-        seen = self.last_note.fingerprint()
+        seen = self._outside.fingerprint()
         if seen is None or seen == self._seen:
             return
-        self.check_against(reading, trees.head(reading, self.tree), None)
+        self._check_against(reading, trees.head(reading, self._tree), None)
         self._seen = seen
 
-    def check_against(self, reading: Reading, head: Edge, published: str | None) -> None:
+    def _check_against(self, reading: Reading, head: Edge, published: str | None) -> None:
         """Check a head against the note in the database and the one outside. Raises: ForkGuard."""
-        outside = self.last_note
-        places = {"the database": published, str(outside.path): outside.read()}
+        places = {"the database": published, str(self._outside.path): self._outside.read()}
         for place, note in places.items():
             if note is not None:
-                check_extends(reading, head, self._parse(note, place), place, self.tree)
+                check_extends(reading, head, self._parse(note, place), place, self._tree)
 
     def _parse(self, note: str, place: str) -> Checkpoint:
         try:
-            return verify_checkpoint(note, self._key())
+            return verify_checkpoint(note, self.vkey())
         except SignatureError as error:
             raise ForkGuard(
                 f"the note in {place} was not signed by this log's key; find out why before "
                 "removing it"
             ) from error
 
-
-class Publisher:
-    """Signs checkpoints after commits, at most when the log grew, and never a fork."""
-
-    def __init__(self, store: Store, origin: str, signer: Signer, guard: Guard) -> None:
-        self._store, self._origin, self._signer = store, origin, signer
-        self._guard, self._tree = guard, guard.tree
+    def vkey(self) -> NoteKey:
+        """Give the verification key (C2SP). Raises: KeyUnavailable."""
+        return log_key(self.origin, self._signer())
 
     def publish(self, now: datetime) -> str:
         """Sign a checkpoint for all that is committed, keep it, and give the newest note.
 
         Any process may publish: the note's number makes two publishers collide, and the loser
-        takes what the winner published. Raises: ForkGuard when the log is behind or beside what
+        takes what the winner published. Raises: ForkGuard when the tree is behind or beside what
         was published before.
         """
         with self._store.snapshot() as reading:
             newest = trees.newest_checkpoint(reading, self._tree)
             head = trees.head(reading, self._tree)
-            self._guard.check_against(reading, head, newest[2] if newest else None)
+            self._check_against(reading, head, newest[2] if newest else None)
         if newest is not None and newest[1] == head.size:
-            self._guard.last_note.write(newest[2])
+            self._outside.write(newest[2])
             return newest[2]
-        note = sign_note(
-            str(Checkpoint(self._origin, head.size, head.root)), self._origin, self._signer
-        )
+        text = str(Checkpoint(self.origin, head.size, head.root))
+        note = sign_note(text, self.origin, self._signer())
         return self._keep(newest[0] + 1 if newest else 1, head.size, note, now)
 
     def _keep(self, number: int, size: int, note: str, now: datetime) -> str:
@@ -175,8 +170,27 @@ class Publisher:
             return note
 
         kept = self._store.write(work)
-        self._guard.last_note.write(kept)
+        self._outside.write(kept)
         return kept
+
+    def head(self) -> Edge:
+        """Give the tree's size and root."""
+        with self._store.reading() as reading:
+            return trees.head(reading, self._tree)
+
+    def checkpoint(self) -> str | None:
+        """Give the newest published checkpoint, or None."""
+        with self._store.reading() as reading:
+            newest = trees.newest_checkpoint(reading, self._tree)
+        return None if newest is None else newest[2]
+
+    def receipts(self, indexes: Sequence[int]) -> dict[int, Receipt]:
+        """Make the receipts of some entries under the newest checkpoint.
+
+        Raises: NotFound without such an entry, NotPublished while no checkpoint covers it.
+        """
+        with self._store.snapshot() as reading:
+            return make_receipts(reading, indexes)
 
 
 def check_extends(
@@ -298,6 +312,18 @@ def tile_path(index: int, width: int = TILE) -> str:
             break
     path = "/".join(reversed(groups))
     return path if width == TILE else f"{path}.p/{width}"
+
+
+def read_published(reading: Reading, level: int | None, index: int, width: int) -> bytes:
+    """Give a hash tile, or (level None) a bundle of entries, of the newest published tree.
+
+    Raises: NotFound.
+    """
+    newest = trees.newest_checkpoint(reading)
+    size = 0 if newest is None else newest[1]
+    if level is None:
+        return read_bundle(reading, index, width, size)
+    return read_tile(reading, level, index, width, size)
 
 
 def read_tile(reading: Reading, level: int, index: int, width: int, size: int) -> bytes:

@@ -1,0 +1,65 @@
+"""Bodies about what happened since: the feed of changes, and a holder's list of uses."""
+
+from __future__ import annotations
+
+from ecert_api.bodies._common import Page, Shape
+
+
+class UsedInShape(Shape):
+    """A case in which a client was given a certificate."""
+
+    dossier: str
+    matter: str
+    case_number: str
+
+
+class ChangeShape(Shape):
+    """What was done to a certificate; ``corrected``: it answers an objection."""
+
+    index: int
+    certificate: str
+    operation: str
+    status: str
+    at: str
+    successor: str | None
+    corrected: bool
+    cases: list[UsedInShape]
+
+
+class ChangePage(Page[ChangeShape]):
+    """One page of the feed of changes; ``cursor`` is how far it has told everything."""
+
+    cursor: str
+
+
+class UserShape(Shape):
+    """The agency that was shown a certificate."""
+
+    code: str
+    name: str | None
+
+
+class UsedShape(Shape):
+    """The certificate that was shown."""
+
+    id: str
+    type: str
+    number: str
+
+
+class UseShape(Shape):
+    """That somebody was shown a holder's certificate, for which matter, and on what strength."""
+
+    index: int
+    at: str
+    action: str
+    agency: UserShape | None
+    certificate: UsedShape
+    purpose: str
+    matter: str
+    case_number: str | None
+    fields: list[str] | None
+    basis: dict[str, str] | None
+
+
+UsePage = Page[UseShape]

@@ -1,0 +1,53 @@
+"""What happened since 变动: to certificates that a client was given, by feed and by webhook."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from ecert.formats.dossier import sign_changes
+from ecert.ledger.access import READ, is_operator
+from ecert.ledger.acting import Verbs, needs
+from ecert.ledger.trail import AuditEntry, Trail
+from ecert.model import Actor
+from ecert.store import changes, trees
+
+MAX_PAGE = 1000
+
+
+class Changes(Verbs):
+    """Tells clients what became of the certificates they were given."""
+
+    @needs(READ)
+    def since(
+        self,
+        *,
+        by: Actor,
+        client: str | None = None,
+        after: int = -1,
+        limit: int = 100,
+        trail: Trail | None = None,
+    ) -> tuple[list[dict[str, Any]], int]:
+        """List changes in the order of the log, and give the cursor up to which there are no others.
+
+        A client hears of its own; an operator says whose (``client``).
+        """
+        named = client if client is not None and is_operator(by) else by.client
+        found, cursor = self.waiting(named or "", after=after, limit=limit)
+        if found:
+            told = {"changes": [one["index"] for one in found]}
+            (trail or self.desk.trail).write([AuditEntry("changes", by, details=told)])
+        return found, cursor
+
+    def waiting(self, client: str, *, after: int, limit: int) -> tuple[list[dict[str, Any]], int]:
+        """List what a client's webhook is yet to be told: names of certificates and what became of them."""
+        size = max(1, min(limit, MAX_PAGE))
+        with self.desk.store.snapshot() as reading:
+            found = changes.since(reading, client, after, size)
+            head = trees.head(reading).size - 1
+        return found, found[-1]["index"] if len(found) == size else max(after, head)
+
+    def sign(self, client: str, items: Sequence[Mapping[str, Any]]) -> str:
+        """Sign changes for a client's webhook."""
+        key, now = self.desk.keys.registry_key(), int(self.desk.clock().timestamp())
+        return sign_changes(self.desk.base, client, items, key, now=now)

@@ -1,0 +1,127 @@
+"""Matters 事项: what people apply for, and which materials it takes."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from datetime import datetime
+from typing import Any
+
+from ecert._encoding import canonical_plain
+from ecert.errors import AlreadyExists, NotFound
+from ecert.ledger.access import ANYBODY, MATTERS, asking_line, is_operator, managed
+from ecert.ledger.acting import Verbs, needs
+from ecert.ledger.trail import AuditEntry, Trail
+from ecert.model import Actor, Record
+from ecert.reuse.graph import Graph, all_matters, draw_graph, of_today, project_records
+from ecert.reuse.matter import NO_MATTER, Matter, find_matter, parse_matters, read_matter
+from ecert.store import Transaction, matters
+
+MAX_PAGE = 100
+
+
+class Matters(Verbs):
+    """Adds matters, and shows them to those who may ask about them."""
+
+    @needs(MATTERS)
+    def add(self, data: bytes, *, by: Actor) -> list[tuple[Matter, bool]]:
+        """Add the matters of a file 事项; each with whether it is new. Everything or nothing.
+
+        A version that is there already in the same words is left as it is.
+        Raises: MatterError, AlreadyExists for a version in other words, NotFound for its agency.
+        """
+        entry = AuditEntry("matter.add", by)
+        with self.desk.audited(entry):
+            parsed = parse_matters(data, self.desk.catalogue)
+
+        def work(tx: Transaction, now: datetime) -> list[tuple[Matter, bool]]:
+            mine = managed(tx, by)
+            there, owners = matters.digests(tx), matters.owners(tx)
+            results = [(one, _is_new(one, mine, there)) for one in parsed]
+            if not is_operator(by):
+                _check_owners(parsed, owners)
+            if fresh := [_row(one, int(now.timestamp())) for one, new in results if new]:
+                matters.add(tx, fresh)
+            return results
+
+        return self.desk.act(
+            entry,
+            work,
+            lambda found: {"matters": [f"{one.code}/{one.version}" for one, new in found if new]},
+        )
+
+    @needs(ANYBODY)
+    def all(
+        self, *, by: Actor, after: str = "", limit: int = MAX_PAGE
+    ) -> tuple[list[Matter], str | None]:
+        """List the newest versions of matters by code: a client's are its agency's and those above."""
+        size = max(1, min(limit, MAX_PAGE))
+        with self.desk.store.reading() as reading:
+            line = asking_line(reading, by)
+            found = matters.listed(reading, agencies=line, after=after, limit=size + 1)
+        listed = [read_matter(one) for one in found]
+        return listed[:size], listed[size - 1].code if len(listed) > size else None
+
+    @needs(ANYBODY)
+    def get(self, code: str, *, by: Actor, version: int | None = None) -> Matter:
+        """Give a matter, its newest version unless told. Raises: NotFound."""
+        with self.desk.store.reading() as reading:
+            line = asking_line(reading, by)
+            matter = find_matter(reading, code, version)
+        if line is not None and matter.agency not in line:
+            raise NotFound(NO_MATTER)
+        return matter
+
+    @needs(ANYBODY)
+    def graph(
+        self,
+        code: str,
+        *,
+        by: Actor,
+        project_code: str | None = None,
+        trail: Trail | None = None,
+    ) -> Graph:
+        """Show what comes before and after a matter; for a project also how each step stands.
+
+        States are for the registry's own operators; over HTTP no project is taken. What the
+        project's holders hold beside it counts too. Raises: NotFound.
+        """
+        around = self.get(code, by=by)
+        records: list[Record] = []
+        with self.desk.store.reading() as reading:
+            listed = all_matters(reading)
+            if project_code is not None and is_operator(by):
+                slugs = {slug for one in listed for slug in one.issues}
+                records = project_records(reading, project_code, slugs)
+        rows = [AuditEntry("check", by, certificate=one.id) for one in records]
+        if project_code is not None:
+            (trail or self.desk.trail).write([AuditEntry("graph", by), *rows])
+        return draw_graph(listed, around.code, of_today(records, self.desk.clock()))
+
+
+def _is_new(matter: Matter, known: Iterable[str], there: Mapping[tuple[str, int], bytes]) -> bool:
+    if matter.agency not in known:
+        raise NotFound(f"{matter.code}: its agency is not registered, or not yours")
+    digest = there.get((matter.code, matter.version))
+    if digest is not None and digest != matter.digest:
+        raise AlreadyExists(
+            f"{matter.code}: version {matter.version} is there in other words; add a version"
+        )
+    return digest is None
+
+
+def _check_owners(parsed: Iterable[Matter], owners: Mapping[str, str]) -> None:
+    """Keep a code with the agency whose matter it is; only the operator moves one."""
+    for one in parsed:
+        if owners.get(one.code, one.agency) != one.agency:
+            raise AlreadyExists(f"{one.code} is another agency's matter")
+
+
+def _row(matter: Matter, at: int) -> dict[str, Any]:
+    return {
+        "code": matter.code,
+        "version": matter.version,
+        "agency": matter.agency,
+        "definition": canonical_plain(matter.to_json()),
+        "digest": matter.digest,
+        "created_at": at,
+    }

@@ -1,0 +1,166 @@
+"""A registry, opened: every noun with its verbs, ``registry.<noun>.<verb>``. It only composes."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import date, datetime
+from pathlib import Path
+
+from ecert._encoding import Clock, Randomness
+from ecert.catalogue import Catalogue
+from ecert.keys import Trust, TrustedRegistry
+from ecert.ledger.acting import Charter, Desk, Secrets
+from ecert.ledger.directory import Directory
+from ecert.ledger.log import Log
+from ecert.ledger.trail import AuditEntry, AuditTrail
+from ecert.model import Actor, Agency
+from ecert.registry.agencies import Agencies
+from ecert.registry.certificates import Certificates
+from ecert.registry.changes import Changes
+from ecert.registry.clients import Clients
+from ecert.registry.document_maker import NO_STAMPING, DocumentMaker, TimeStamping
+from ecert.registry.documents import Documents
+from ecert.registry.dossiers import Dossiers
+from ecert.registry.evidence import Evidence
+from ecert.registry.grants import Grants
+from ecert.registry.holders import Holders
+from ecert.registry.keyring import KeyMaker, KeyRing
+from ecert.registry.keys import Keys
+from ecert.registry.log import PublishedLog
+from ecert.registry.matters import Matters
+from ecert.registry.objections import Objections
+from ecert.registry.providers import Providers
+from ecert.registry.rules import Rules
+from ecert.registry.status import StatusLists
+from ecert.registry.supervision import Supervision
+from ecert.registry.tokens import Tokens
+from ecert.registry.trail import AuditedTrail
+from ecert.registry.types import Types
+from ecert.registry.webhooks import Webhooks
+from ecert.store import TRAIL, Store, Transaction, agencies, keys, settings
+from ecert.verification import Report, Verifier
+
+
+@dataclass(frozen=True, slots=True)
+class Premises:
+    """Where a registry is, and what it is opened with.
+
+    ``home`` holds the private keys, ``state`` the newest notes (never under the home); ``secret``
+    are the 32 bytes that open the keys.
+    """
+
+    home: Path
+    state: Path
+    secret: bytes
+    clock: Clock
+    randomness: Randomness
+    stamping: TimeStamping = NO_STAMPING
+
+
+class Registry:
+    """An electronic licence and certificate registry 电子证照库, opened.
+
+    Get one from :func:`ecert.open` or :func:`ecert.testing.temporary_registry`. It may be shared
+    between threads. Every read and every act is written to the audit trail.
+    """
+
+    def __init__(
+        self, store: Store, charter: Charter, catalogue: Catalogue, premises: Premises
+    ) -> None:
+        self.store, self.charter, self.catalogue = store, charter, catalogue
+        self.home, self.clock = premises.home, premises.clock
+        ring = KeyRing(store, home=premises.home, unlock=lambda: premises.secret)
+        self._maker = KeyMaker(ring, charter, premises.clock)
+        directory = Directory(store)
+        self._log = Log(store, charter.origin, ring.log_signer, premises.state)
+        trail = Log(store, charter.trail_origin, ring.log_signer, premises.state, TRAIL)
+        clock, randomness = premises.clock, premises.randomness
+        self.desk = Desk(
+            store=store,
+            charter=charter,
+            catalogue=catalogue,
+            keys=ring,
+            secrets=Secrets.of(premises.secret),
+            log=self._log,
+            trail=AuditTrail(store, directory, clock=clock, randomness=randomness),
+            clock=clock,
+            randomness=randomness,
+        )
+        self._compose(ring, directory, trail, premises.stamping)
+
+    def _compose(
+        self, ring: KeyRing, directory: Directory, trail: Log, stamping: TimeStamping
+    ) -> None:
+        desk = self.desk
+        self.log = PublishedLog(desk.store, self._log, trail, desk.clock)
+        self.trail = AuditedTrail(desk, trail)
+        self.status = StatusLists(desk.store, base=desk.base, key=ring.status_key, clock=desk.clock)
+        self.types = Types(desk.store, desk.catalogue, desk.charter)
+        self.agencies = Agencies(desk, directory, ring, self._maker)
+        self.keys = Keys(desk, ring, self._maker)
+        self.clients, self.webhooks = Clients(desk, directory), Webhooks(desk)
+        self.tokens = Tokens(desk, ring, directory)
+        self.certificates = Certificates(desk, self.log)
+        maker = DocumentMaker(desk, self.log, stamping)
+        self.documents = Documents(desk, self.certificates, maker)
+        self.evidence = Evidence(desk, self.certificates, self.log, self.status)
+        self.matters, self.rules, self.providers = Matters(desk), Rules(desk), Providers(desk)
+        self.grants, self.holders = Grants(desk), Holders(desk)
+        self.dossiers = Dossiers(desk, self.log, maker)
+        self.changes, self.objections = Changes(desk), Objections(desk, self.certificates)
+        self.supervision = Supervision(desk)
+
+    @property
+    def base(self) -> str:
+        """The registry's address."""
+        return self.charter.base
+
+    @property
+    def is_trial(self) -> bool:
+        """Tell whether this is a trial home."""
+        return self.charter.is_trial
+
+    def close(self) -> None:
+        """Give back the database's connections."""
+        self.store.close()
+
+    def set_up(self, agency: Agency | None, *, by: Actor) -> None:
+        """Make a new registry's keys, its first agency and its fixed settings, in one transaction."""
+        made, charter = self._maker.make_all(agency), self.charter
+
+        def work(tx: Transaction, now: datetime) -> None:
+            if agency is not None:
+                agencies.add(tx, agency, int(now.timestamp()))
+            for one in made:
+                keys.add(tx, one.row)
+            settings.put(tx, "base_url", charter.base)
+            settings.put(tx, "origin", charter.origin)
+
+        self.desk.act(AuditEntry("registry.init", by, details={"base_url": charter.base}), work)
+        self.keys.ring.forget()
+
+    # -- verifying -----------------------------------------------------------------------------------
+
+    def trust(self) -> Trust:
+        """Give the trust file of this registry."""
+        return Trust((self.trusted(),))
+
+    def trusted(self) -> TrustedRegistry:
+        """Give what a verifier needs to believe this registry."""
+        charter = self.charter
+        return self.keys.ring.trusted(charter.base, charter.origin, self.agencies.all())
+
+    def verifier(self, *, is_offline: bool = False) -> Verifier:
+        """Give a verifier that believes this registry and takes status from its own store."""
+        source = None if is_offline else self.status
+        return Verifier(self.trust(), status=source, catalogue=self.catalogue, clock=self.clock)
+
+    def verify(
+        self,
+        presented: bytes | str,
+        *,
+        at: datetime | date | None = None,
+        receipt: str | None = None,
+    ) -> Report:
+        """Verify anything presented, against this registry's own keys and status."""
+        return self.verifier().verify(presented, at=at, receipt=receipt)

@@ -1,0 +1,214 @@
+"""An application 申请: for a matter and an applicant, who may have what, and what the registry holds."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from datetime import date, datetime
+from typing import Any
+
+from ecert.errors import InputError, NotFound
+from ecert.ledger.access import line_of
+from ecert.ledger.acting import Desk
+from ecert.ledger.trail import DONE, AuditEntry
+from ecert.model import DEFAULT_ZONE, Actor, Record, civil_date, effective_status, is_line
+from ecert.reuse.checklist import Checklist, Holdings, Item, draw_up
+from ecert.reuse.grant import check_grant
+from ecert.reuse.matter import MAX_CODE, NO_MATTER, Matter, Owner, find_matter
+from ecert.reuse.sharing import Access, Asked, Permissions, permit
+from ecert.store import (
+    GrantRow,
+    Reading,
+    holders,
+    matters,
+    rules,
+)
+
+MAX_TEXT = 200
+
+
+@dataclass(frozen=True, slots=True)
+class Application:
+    """What somebody applies for 申请: the matter and its situation, the case number, and for whom.
+
+    At least one of ``holder_code``, ``project_code`` and ``grant`` says for whom. ``fields`` asks
+    for fewer fields than the matter needs. ``accepted_on`` and ``due_on`` let supervisors see
+    whether the case keeps its promise.
+    """
+
+    matter: str
+    case_number: str
+    holder_code: str | None = None
+    project_code: str | None = None
+    situation: str | None = None
+    grant: str | None = None
+    fields: Asked | None = None
+    accepted_on: date | None = None
+    due_on: date | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Admitted:
+    """An application that may be answered: for whom, and what may be used."""
+
+    matter: Matter
+    permissions: Permissions
+    holder_hmac: bytes | None
+    by: Actor
+
+
+def draw(desk: Desk, application: Application, by: Actor) -> tuple[Checklist, list[AuditEntry]]:
+    """Draw up a checklist without writing its audit rows yet; the caller must write them first.
+
+    Raises: NotFound, GrantNotValid, ConsentOfAnother, FieldNotAllowed, InputError.
+    """
+    check_application(application)
+    with desk.store.reading() as reading:
+        now = desk.clock()
+        admitted = admit(desk, reading, application, by, now)
+        checklist = draw_checklist(reading, application, admitted, now)
+    return checklist, [
+        AuditEntry("checklist", admitted.by, details=about(application, admitted)),
+        *(
+            AuditEntry("check", admitted.by, DONE, item.record.id, line_about(application, item))
+            for item in checklist.items
+            if item.record is not None
+        ),
+    ]
+
+
+def entry_of(desk: Desk, action: str, application: Application, by: Actor) -> AuditEntry:
+    """Begin the trail's row of an application: it names the matter if there is one, never a holder.
+
+    What is no matter's code might be a holder's, and stays out.
+    """
+    with desk.store.reading() as reading:
+        is_matter = matters.newest(reading, application.matter[:MAX_CODE]) is not None
+    return AuditEntry(action, replace(by, matter=application.matter) if is_matter else by)
+
+
+def check_application(application: Application) -> None:
+    """Check what can be said of an application by itself. Raises: InputError."""
+    for name in ("holder_code", "project_code", "situation"):
+        value = getattr(application, name)
+        if value is not None and not is_line(value, 64):
+            raise InputError(f"{name} is one line of at most 64 characters")
+    if not is_line(application.case_number, MAX_TEXT):
+        raise InputError(f"case_number is one line of at most {MAX_TEXT} characters")
+    accepted, due = application.accepted_on, application.due_on
+    if accepted is not None and due is not None and due < accepted:
+        raise InputError("a case is due no sooner than it was accepted")
+    if not (application.holder_code or application.project_code or application.grant):
+        raise InputError("say for whom: a holder_code, a project_code or a grant")
+
+
+def admit(
+    desk: Desk, reading: Reading, application: Application, by: Actor, now: datetime
+) -> Admitted:
+    """Decide who may have what before anything of the applicant is looked up."""
+    line = line_of(reading, by)
+    matter = find_matter(reading, application.matter)
+    if matter.agency not in line:
+        raise NotFound(NO_MATTER)
+    if application.situation is not None and application.situation not in matter.situations:
+        raise InputError("the matter has no such situation")
+    code = application.holder_code
+    holder_hmac = None if code is None else desk.secrets.hide(code)
+    grant = _grant(reading, application, by, matter=matter, holder_hmac=holder_hmac, now=now)
+    access = Access(rules.listed(reading, line), line, grant, civil_date(now, DEFAULT_ZONE))
+    permissions = permit(matter, access, application.fields)
+    acting = replace(by, matter=matter.code, purpose=by.purpose or matter.name["zh"])
+    granted = holder_hmac if grant is None else grant.holder_hmac
+    return Admitted(matter, permissions, granted, acting)
+
+
+def _grant(
+    reading: Reading,
+    application: Application,
+    by: Actor,
+    *,
+    matter: Matter,
+    holder_hmac: bytes | None,
+    now: datetime,
+) -> GrantRow | None:
+    if application.grant is None:
+        return None
+    return check_grant(
+        reading,
+        application.grant,
+        by=by,
+        matter=matter,
+        situation=application.situation,
+        holder_hmac=holder_hmac,
+        now=now,
+    )
+
+
+def draw_checklist(
+    reading: Reading, application: Application, admitted: Admitted, now: datetime
+) -> Checklist:
+    """Draw up the checklist of what was admitted, from what the registry holds."""
+    return draw_up(
+        admitted.matter,
+        situation=application.situation,
+        project_code=application.project_code,
+        holdings=_holdings(reading, application, admitted, now),
+        permissions=admitted.permissions,
+        now=now,
+    )
+
+
+def _holdings(
+    reading: Reading, application: Application, admitted: Admitted, now: datetime
+) -> Holdings:
+    """Look up what may be looked at, and nothing else."""
+    allowed = {slug for _, slug in admitted.permissions}
+    of_holder: list[Record] = []
+    of_project: list[Record] = []
+    if admitted.holder_hmac is not None:
+        of_holder = holders.held(reading, admitted.holder_hmac, allowed)
+    if application.project_code is not None:
+        of_project = holders.of_project(reading, application.project_code, allowed)
+    elif any(one.owner is Owner.PROJECT for one in admitted.matter.materials):
+        of_project = of_holder  # no project was named: the holder's own projects
+    seconds = now.timestamp()
+    return Holdings(
+        [_today(record, seconds) for record in of_holder],
+        [_today(record, seconds) for record in of_project],
+        _of_granter(reading, admitted.holder_hmac, [*of_holder, *of_project]),
+    )
+
+
+def _of_granter(
+    reading: Reading, holder_hmac: bytes | None, records: Sequence[Record]
+) -> frozenset[str]:
+    if holder_hmac is None:
+        return frozenset()
+    return holders.held_among(reading, holder_hmac, [record.id for record in records])
+
+
+def _today(record: Record, now: float) -> Record:
+    status = effective_status(record.status, record.exp, now)
+    return record if status is record.status else replace(record, status=status)
+
+
+def about(application: Application, admitted: Admitted) -> dict[str, Any]:
+    """Say what the trail keeps of an application."""
+    about: dict[str, Any] = {"case_number": application.case_number}
+    if application.situation is not None:
+        about["situation"] = application.situation
+    if application.grant is not None:
+        about["grant"] = application.grant
+    if admitted.holder_hmac is not None:
+        about["holder_hmac"] = admitted.holder_hmac.hex()
+    return about
+
+
+def line_about(application: Application, item: Item) -> dict[str, Any]:
+    """Say what the trail keeps of one line of a checklist."""
+    basis = {} if item.permission is None else item.permission.to_json()
+    return {
+        "case_number": application.case_number,
+        "material": item.material.code,
+        "basis": basis,
+    }
