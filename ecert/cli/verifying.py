@@ -10,7 +10,6 @@ from typing import Annotated
 import orjson
 import typer
 
-from ecert._encoding import parse_rfc3339
 from ecert.catalogue import built_in_root, load_catalogue
 from ecert.cli._console import (
     DONE,
@@ -31,7 +30,7 @@ from ecert.client import HttpStatus
 from ecert.errors import EcertError, InputError
 from ecert.keys import parse_trust
 from ecert.model import Status
-from ecert.verification import Outcome, Report, Verdict, Verifier
+from ecert.verification import Outcome, Report, Verdict, Verifier, parse_moment
 
 _EXIT = {Verdict.VALID: DONE, Verdict.INVALID: REFUSED, Verdict.UNDETERMINED: UNDETERMINED}
 _MARKS = {Outcome.PASSED: "✓", Outcome.FAILED: "✗", Outcome.NOT_CHECKED: "?"}
@@ -99,10 +98,9 @@ def _report(
 
 def _moment(text: str) -> datetime | date:
     try:
-        return date.fromisoformat(text) if len(text) == len("2026-01-01") else parse_rfc3339(text)
-    except (ValueError, InputError) as error:
-        message = "takes a date such as 2026-03-01, or an RFC 3339 instant"
-        raise typer.BadParameter(message, param_hint="--at") from error
+        return parse_moment(text)
+    except InputError as error:
+        raise typer.BadParameter(str(error), param_hint="--at") from error
 
 
 def describe(report: Report) -> Iterator[str]:

@@ -215,7 +215,7 @@ def _claims(
     nbf, exp = validity.seconds(zone)
     ref = certificate.type
     shown = {
-        "iss": f"{base}/agencies/{certificate.issuer_code}",
+        "iss": issuer_address(base, certificate.issuer_code),
         "vct": kind.vct(base),
         "vct#integrity": kind.integrity(base),
         "iat": int(certificate.created_at.timestamp()),
@@ -432,6 +432,11 @@ def _to_certificate(claims: Mapping[str, Any]) -> Certificate:
 def disclosable(credential: UnverifiedCredential) -> frozenset[str]:
     """List the dotted names of all that is disclosed, such as ``fields.parties.leader``."""
     return frozenset(_dotted(path) for path, _ in credential.revealed.places)
+
+
+def issuer_address(base: str, code: str) -> str:
+    """Give the address that names an agency as an issuer (``iss``)."""
+    return f"{base}/agencies/{code}"
 
 
 def present(credential: str, disclose: Iterable[str]) -> str:

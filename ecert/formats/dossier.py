@@ -206,9 +206,7 @@ def _verify_registry(jws: UnverifiedJws, issuer: str, at: int, trust: Trust) -> 
         verify_jws(jws, key.key)
     except InputError as error:
         raise SignatureError("the statement's chain is malformed") from error
-    retired = registry.retired.get(key.kid)
-    if key.kid in registry.compromised or (retired and at >= int(retired.timestamp())):
-        raise SignatureError("the registry's key is retired or compromised")
+    registry.require_good(key, at)
 
 
 def _to_dossier(claims: Mapping[str, Any]) -> Dossier:

@@ -45,6 +45,11 @@ class UnverifiedSeal:
     algorithm: int
     claims: Mapping[int | str, Any]
 
+    @property
+    def is_copy(self) -> bool:
+        """Tell whether it is an annotated copy's: it names whom the copy was lent to."""
+        return RECIPIENT in self.claims
+
 
 def shorten(name: str) -> str:
     """Cut a name to twelve characters, the last an ellipsis when something is missing."""

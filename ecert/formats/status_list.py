@@ -213,9 +213,7 @@ def _verify(token: str, uri: str, registry: TrustedRegistry, typ: str) -> Mappin
         raise TokenError("a status token needs iat and exp")
     key = registry.status_key(jws.header.chain, issued)
     verify_jws(jws, key.key)
-    retired = registry.retired.get(key.kid)
-    if key.kid in registry.compromised or (retired and issued >= int(retired.timestamp())):
-        raise SignatureError("the status key is retired or compromised")
+    registry.require_good(key, issued)
     if claims.get("sub") != uri:
         raise SignatureError("the status token speaks of another list")
     return claims

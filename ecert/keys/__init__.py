@@ -27,6 +27,7 @@ from ecert.keys.suite import (
 )
 from ecert.keys.trust import (
     Compromise,
+    KeyStanding,
     Trust,
     TrustedAgency,
     TrustedLog,
@@ -40,6 +41,7 @@ __all__ = [
     "SUITES",
     "Compromise",
     "FileSigner",
+    "KeyStanding",
     "PublicKey",
     "Role",
     "Signer",

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from enum import StrEnum
 from functools import lru_cache
 from typing import Any
 
@@ -137,6 +138,14 @@ class TrustedLog:
     quorum: int = 0
 
 
+class KeyStanding(StrEnum):
+    """What a key counts for: retired keys for what they signed before, compromised ones by proof only."""
+
+    GOOD = "good"
+    RETIRED = "retired"
+    COMPROMISED = "compromised"
+
+
 @dataclass(frozen=True, slots=True)
 class Compromise:
     """Since when a key is in wrong hands, and how long the log was at that moment."""
@@ -196,6 +205,18 @@ class TrustedRegistry:
                 self._chains.clear()
             self._chains[role, code, chain] = found
         return found
+
+    def standing(self, key: VerifiedKey, at: int) -> KeyStanding:
+        """Say what a key counts for that was used by ``at`` (Unix seconds) at the latest."""
+        retired = self.retired.get(key.kid)
+        if retired is not None and at >= int(retired.timestamp()):
+            return KeyStanding.RETIRED
+        return KeyStanding.COMPROMISED if key.kid in self.compromised else KeyStanding.GOOD
+
+    def require_good(self, key: VerifiedKey, at: int) -> None:
+        """Check that a key counted at a moment, with no proof from elsewhere. Raises: SignatureError."""
+        if (standing := self.standing(key, at)) is not KeyStanding.GOOD:
+            raise SignatureError(f"the key that signed this is {standing.value}")
 
     def to_json(self) -> dict[str, Any]:
         """Give the registry's entry of a trust file."""

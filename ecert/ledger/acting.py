@@ -14,6 +14,7 @@ from typing import Any, ParamSpec, Protocol, TypeVar, cast
 from ecert._encoding import Clock, Randomness
 from ecert.catalogue import Catalogue
 from ecert.errors import EcertError, QuotaExceeded
+from ecert.formats.credential import issuer_address
 from ecert.ids import make_serial
 from ecert.keys import SigningKey, derive
 from ecert.ledger.access import refusal as refusal_of
@@ -48,7 +49,7 @@ class Charter:
 
     def agency_address(self, code: str) -> str:
         """Give the address under which an agency signs."""
-        return f"{self.base}/agencies/{code}"
+        return issuer_address(self.base, code)
 
     def status_address(self, number: int) -> str:
         """Give the address of a status list."""

@@ -1,28 +1,29 @@
 """Verification of anything presented, offline, against a trust file. It never needs a database."""
 
 from ecert.pdf.parts import CREDENTIAL_FILE, RECEIPT_FILE
-from ecert.verification.presented import (
+from ecert.verification.exhibit import (
     DETAILS_FILE,
     LIST_FILE,
-    MAX_PRESENTED_BYTES,
+    MAX_EXHIBIT_BYTES,
     STATEMENTS,
 )
-from ecert.verification.report import REASONS, STEPS, Outcome, Report, Step, Verdict
-from ecert.verification.verifier import StatusSource, Verifier, parse_moment, verify
+from ecert.verification.report import REASONS, STEPS, Finding, Outcome, Report, Verdict
+from ecert.verification.status_tokens import StatusSource
+from ecert.verification.verifier import Verifier, parse_moment, verify
 
 __all__ = [
     "CREDENTIAL_FILE",
     "DETAILS_FILE",
     "LIST_FILE",
-    "MAX_PRESENTED_BYTES",
+    "MAX_EXHIBIT_BYTES",
     "REASONS",
     "RECEIPT_FILE",
     "STATEMENTS",
     "STEPS",
+    "Finding",
     "Outcome",
     "Report",
     "StatusSource",
-    "Step",
     "Verdict",
     "Verifier",
     "parse_moment",

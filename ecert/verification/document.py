@@ -10,7 +10,7 @@ from ecert.catalogue import CertificateType
 from ecert.errors import DocumentError, EcertError, InputError, SignatureError
 from ecert.formats._jws import verify_jws
 from ecert.formats.annotation import UnverifiedCopy, parse_copy
-from ecert.formats.credential import UnverifiedCredential, parse_credential
+from ecert.formats.credential import UnverifiedCredential, issuer_address, parse_credential
 from ecert.formats.qr import check_image
 from ecert.formats.receipt import parse_receipt
 from ecert.formats.seal import UnverifiedSeal, parse_seal, seal_claims, verify_seal
@@ -19,7 +19,8 @@ from ecert.model import Validity
 from ecert.pdf.compare import compare
 from ecert.pdf.parts import Parts
 from ecert.pdf.read import SignedDocument, UnverifiedDocument, check_signature, read_parts
-from ecert.verification.presented import Presented
+from ecert.verification.exhibit import Exhibit
+from ecert.verification.report import Finding, found
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,18 +31,18 @@ class OpenedDocument:
     registry: TrustedRegistry
     key: VerifiedKey
     parts: Parts
-    shown: Presented
+    exhibit: Exhibit
 
     def copy_key(self, copy: UnverifiedCopy) -> VerifiedKey:
         """Check a copy's record: the issuer's signature, and that it speaks of this credential.
 
         Raises: SignatureError, InputError.
         """
-        credential, said = _credential(self.shown), copy.copy
+        credential, said = _credential(self.exhibit), copy.copy
         certificate = credential.certificate
         key = self.registry.agency_key(certificate.issuer_code, copy.jws.header.chain, said.made_at)
         verify_jws(copy.jws, key.key)
-        if copy.issuer != f"{self.registry.base_url}/agencies/{certificate.issuer_code}":
+        if copy.issuer != issuer_address(self.registry.base_url, certificate.issuer_code):
             raise SignatureError("the copy is another agency's")
         digest = b64url(credential.digest)
         if said.subject != certificate.id or said.credential_digest != digest:
@@ -53,46 +54,46 @@ class OpenedDocument:
 
     def agreement(self, kind: CertificateType | None) -> str:
         """Give the reason of the agreement step: the code first, then the page."""
-        credential, seal = _credential(self.shown), self.shown.seal
+        credential, seal = _credential(self.exhibit), self.exhibit.seal
         assert seal is not None  # noqa: S101 - every document has one
         if kind is None or kind.template != credential.certificate.type.template:
             return "template_unknown"
-        if not _is_signed(self, seal) or dict(seal.claims) != _claims(self.shown, kind):
+        if not _is_signed(self, seal) or dict(seal.claims) != _claims(self.exhibit, kind):
             return "seal_differs"
         return compare(self.signed, self.parts, kind)
 
 
-def _credential(inside: Presented) -> UnverifiedCredential:
+def _credential(inside: Exhibit) -> UnverifiedCredential:
     assert inside.credential is not None  # noqa: S101 - every document has one
     return inside.credential
 
 
 def open_document(
-    document: UnverifiedDocument, shown: Presented, trust: Trust
-) -> OpenedDocument | tuple[str, str]:
-    """Open a document that a trusted agency signed; else the step that stops it, and its code."""
+    document: UnverifiedDocument, exhibit: Exhibit, trust: Trust
+) -> OpenedDocument | Finding:
+    """Open a document that a trusted agency signed; else give the finding that stops it."""
     try:
         signed = check_signature(document)
     except SignatureError:
-        return "signature", "document_signature_bad"
+        return found("signature", "document_signature_bad")
     known = [one for one in trust.registries if signed.agency in one.agencies]
     if not known:
-        return "signature", "signer_unknown"
+        return found("signature", "signer_unknown")
     trusted = {one.base_url: key for one in known if (key := _key(signed, one)) is not None}
     if not trusted:
-        return "signature", "document_signature_bad"
+        return found("signature", "document_signature_bad")
     try:
         parts = read_parts(signed)
-        inside = _inside(parts, shown)
+        inside = _inside(parts, exhibit)
     except DocumentError as error:
-        return "read", error.reason
+        return found("read", error.reason)
     except InputError:
-        return "read", "document_parts"
+        return found("read", "document_parts")
     credential = _credential(inside)
     key = trusted.get(credential.base)
     registry = trust.find(credential.base)
     if key is None or registry is None or credential.certificate.issuer_code != signed.agency:
-        return "signature", "document_signer"
+        return found("signature", "document_signer")
     return OpenedDocument(signed, registry, key, parts, inside)
 
 
@@ -103,12 +104,12 @@ def _key(signed: SignedDocument, registry: TrustedRegistry) -> VerifiedKey | Non
         return None
 
 
-def _inside(parts: Parts, shown: Presented) -> Presented:
+def _inside(parts: Parts, exhibit: Exhibit) -> Exhibit:
     copy_receipt = parts.copy_receipt
     if parts.image is not None:
         check_image(parts.image)
     return replace(
-        shown,
+        exhibit,
         credential=parse_credential(parts.credential),
         seal=parse_seal(parts.seal),
         receipt=parse_receipt(parts.receipt),
@@ -119,7 +120,7 @@ def _inside(parts: Parts, shown: Presented) -> Presented:
 
 def _is_signed(opened: OpenedDocument, seal: UnverifiedSeal) -> bool:
     """Check the code's signature, under the chain of the record that it points to."""
-    credential, copy = _credential(opened.shown), opened.shown.copy
+    credential, copy = _credential(opened.exhibit), opened.exhibit.copy
     chain = credential.jws.header.chain if copy is None else copy.jws.header.chain
     made_at = credential.iat if copy is None else copy.copy.made_at
     try:
@@ -130,7 +131,7 @@ def _is_signed(opened: OpenedDocument, seal: UnverifiedSeal) -> bool:
     return seal.origin == opened.registry.base_url
 
 
-def _claims(inside: Presented, kind: CertificateType) -> dict[int | str, Any]:
+def _claims(inside: Exhibit, kind: CertificateType) -> dict[int | str, Any]:
     """Say what the code must say, to the letter, if it is this record's."""
     credential, copy = _credential(inside), inside.copy
     status = credential.status

@@ -8,7 +8,7 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any
 
-from ecert._encoding import rfc3339
+from ecert._encoding import instant, rfc3339
 
 
 class Outcome(StrEnum):
@@ -104,8 +104,8 @@ REASONS: dict[str, tuple[Outcome, str, str]] = {
 
 
 @dataclass(frozen=True, slots=True)
-class Step:
-    """One step of a verification; ``evidence_at`` is the age of what it was judged by."""
+class Finding:
+    """What one step found; ``evidence_at`` is the age of what it was judged by."""
 
     step: str
     code: str
@@ -128,6 +128,11 @@ class Step:
         }
 
 
+def found(step: str, code: str, evidence: int | None = None) -> Finding:
+    """Make a finding; ``evidence`` in Unix seconds."""
+    return Finding(step, code, None if evidence is None else instant(evidence))
+
+
 @dataclass(frozen=True, slots=True)
 class Report:
     """The result of a verification: verdict, what was signed and shown, and every step."""
@@ -137,11 +142,11 @@ class Report:
     status: str | None
     at: datetime
     checked_at: datetime
-    steps: tuple[Step, ...]
+    steps: tuple[Finding, ...]
     warnings: tuple[Mapping[str, Any], ...] = ()
 
-    def step(self, name: str) -> Step:
-        """Find a step by its name."""
+    def step(self, name: str) -> Finding:
+        """Give what a step found, by its name."""
         return next(step for step in self.steps if step.step == name)
 
     def to_json(self) -> dict[str, Any]:
@@ -157,7 +162,7 @@ class Report:
         }
 
 
-def decide(steps: tuple[Step, ...], *, is_document: bool, requires_log: bool) -> Verdict:
+def decide(steps: tuple[Finding, ...], *, is_document: bool, requires_log: bool) -> Verdict:
     """Draw the verdict from the steps (design §4)."""
     outcomes = {step.step: step.outcome for step in steps}
     if Outcome.FAILED in outcomes.values():

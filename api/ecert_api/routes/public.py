@@ -10,7 +10,7 @@ from starlette.exceptions import HTTPException
 
 from ecert.errors import NotFound
 from ecert.registry import SCOPES, TTL
-from ecert.verification import MAX_PRESENTED_BYTES, parse_moment
+from ecert.verification import MAX_EXHIBIT_BYTES, parse_moment
 from ecert_api.answers import OPEN, private, public
 from ecert_api.bodies.public import (
     AuthorizationServerShape,
@@ -33,7 +33,7 @@ PRESENTED = {
     "application/zip": {"type": "string", "format": "binary"},
     "application/pdf": {"type": "string", "format": "binary"},
 }
-MAX_VERIFY_BYTES = MAX_PRESENTED_BYTES
+MAX_VERIFY_BYTES = MAX_EXHIBIT_BYTES
 _Slug = Annotated[str, Path(pattern=r"^[a-z][a-z0-9-]*$", max_length=64)]
 _Number = Annotated[int, Path(ge=0, le=2**31 - 1)]
 
@@ -93,7 +93,7 @@ async def issuer(
     """Give one agency's keys (SD-JWT VC issuer metadata)."""
     registry = service.registry
     await service.look(registry.agencies.get, code)
-    shown = {"issuer": f"{registry.base}/agencies/{code}", "jwks": registry.keys.jwks(code)}
+    shown = {"issuer": registry.charter.agency_address(code), "jwks": registry.keys.jwks(code)}
     return public(shown, seconds=300)
 
 

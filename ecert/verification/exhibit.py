@@ -1,4 +1,4 @@
-"""What somebody presents: a document, a credential, a seal, a picture of one, a receipt, a bundle."""
+"""The exhibit 出示物, what somebody presents: a PDF, a credential, a seal, a picture, a receipt, a bundle."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from ecert.pdf.parts import CREDENTIAL_FILE, RECEIPT_FILE
 if TYPE_CHECKING:
     from ecert.pdf.read import UnverifiedDocument
 
-MAX_PRESENTED_BYTES = 32 << 20
+MAX_EXHIBIT_BYTES = 32 << 20
 MAX_MEMBER_BYTES = 8 << 20
 MAX_MEMBERS = 1000
 LIST_FILE, DETAILS_FILE = "status.jwt", "status-details.jwt"
@@ -27,7 +27,7 @@ STATEMENTS = "statements/"
 
 
 @dataclass(frozen=True, slots=True)
-class Presented:
+class Exhibit:
     """What was read; nothing in it has been checked.
 
     ``code`` is the reason of the read step. ``lists`` maps addresses to status tokens that a
@@ -46,18 +46,18 @@ class Presented:
     copy_receipt: Receipt | None = None
 
 
-def read_presented(data: bytes | str, receipt: str | None = None) -> Presented:
+def read_exhibit(data: bytes | str, receipt: str | None = None) -> Exhibit:
     """Recognise what is presented by its content and read it; never raises for bad input."""
     raw = data.encode("utf-8", "replace") if isinstance(data, str) else data
-    if len(raw) > MAX_PRESENTED_BYTES:
-        return Presented("unreadable")
+    if len(raw) > MAX_EXHIBIT_BYTES:
+        return Exhibit("unreadable")
     try:
         return _read(raw, receipt)
     except InputError:
-        return Presented("unreadable")
+        return Exhibit("unreadable")
 
 
-def _read(raw: bytes, receipt: str | None) -> Presented:
+def _read(raw: bytes, receipt: str | None) -> Exhibit:
     if raw.startswith(b"%PDF-"):
         return _read_document(raw)
     if raw.startswith(b"PK\x03\x04"):
@@ -67,39 +67,39 @@ def _read(raw: bytes, receipt: str | None) -> Presented:
     try:
         text = raw.decode("utf-8").strip()
     except UnicodeDecodeError:
-        return Presented("unreadable")
+        return Exhibit("unreadable")
     return _read_text(text, receipt)
 
 
-def _read_text(text: str, receipt: str | None) -> Presented:
+def _read_text(text: str, receipt: str | None) -> Exhibit:
     if text.startswith(HEAD):
-        return Presented("read_receipt", receipt=parse_receipt(text + "\n"))
+        return Exhibit("read_receipt", receipt=parse_receipt(text + "\n"))
     if "~" in text:
         proof = None if receipt is None else parse_receipt(receipt)
-        return Presented("read_credential", credential=parse_credential(text), receipt=proof)
-    return Presented("read_seal", seal=parse_seal(text))
+        return Exhibit("read_credential", credential=parse_credential(text), receipt=proof)
+    return Exhibit("read_seal", seal=parse_seal(text))
 
 
-def _read_document(raw: bytes) -> Presented:
+def _read_document(raw: bytes) -> Exhibit:
     from ecert.pdf.read import parse_document  # noqa: PLC0415 - slow to load, and many never need it
 
     try:
-        return Presented("read_document", document=parse_document(raw))
+        return Exhibit("read_document", document=parse_document(raw))
     except DocumentError as error:
-        return Presented(error.reason)
+        return Exhibit(error.reason)
 
 
-def _read_picture(raw: bytes) -> Presented:
+def _read_picture(raw: bytes) -> Exhibit:
     try:
         texts = read_picture(raw)
     except (SealError, TooLarge):
-        return Presented("no_code")
+        return Exhibit("no_code")
     seals = {text: seal for text in texts if (seal := _seal_or_none(text)) is not None}
     if len(seals) > 1:
-        return Presented("several_seals")
+        return Exhibit("several_seals")
     for seal in seals.values():
-        return Presented("read_seal", seal=seal)
-    return Presented("unreadable" if texts else "no_code")
+        return Exhibit("read_seal", seal=seal)
+    return Exhibit("unreadable" if texts else "no_code")
 
 
 def _seal_or_none(text: str) -> UnverifiedSeal | None:
@@ -109,7 +109,7 @@ def _seal_or_none(text: str) -> UnverifiedSeal | None:
         return None
 
 
-def _read_bundle(raw: bytes) -> Presented:
+def _read_bundle(raw: bytes) -> Exhibit:
     files = _unzip(raw)
     credential = parse_credential(_text(files, CREDENTIAL_FILE).strip())
     receipt = parse_receipt(_text(files, RECEIPT_FILE)) if RECEIPT_FILE in files else None
@@ -118,7 +118,7 @@ def _read_bundle(raw: bytes) -> Presented:
     lists = {uri: _text(files, name).strip() for name, uri in places.items() if name in files}
     names = sorted(name for name in files if name.startswith(STATEMENTS) and name.endswith(".jwt"))
     statements = tuple(_text(files, name).strip() for name in names)
-    return Presented(
+    return Exhibit(
         "read_evidence",
         credential=credential,
         receipt=receipt,
@@ -157,6 +157,6 @@ def _members(bundle: zipfile.ZipFile) -> Iterator[tuple[str, bytes]]:
         with bundle.open(member) as file:
             data = file.read(MAX_MEMBER_BYTES + 1)
         total += len(data)
-        if len(data) > MAX_MEMBER_BYTES or total > MAX_PRESENTED_BYTES:
+        if len(data) > MAX_MEMBER_BYTES or total > MAX_EXHIBIT_BYTES:
             raise TooLarge("the bundle is too large when unpacked")
         yield member.filename, data

@@ -1,0 +1,95 @@
+"""One verification in progress: what is asked, whom to believe, and what the exhibit claims."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from ecert.catalogue import Catalogue
+from ecert.errors import IdentifierError
+from ecert.formats.credential import UnverifiedCredential
+from ecert.formats.seal import EXP, IAT, NBF, STATUS, SUB, UnverifiedSeal
+from ecert.ids import parse_tail
+from ecert.keys import Trust, TrustedAgency, TrustedRegistry
+from ecert.verification.exhibit import Exhibit
+from ecert.verification.report import Finding, found
+from ecert.verification.status_tokens import StatusTokens
+
+
+@dataclass(frozen=True, slots=True)
+class Inquiry:
+    """What is asked of a verifier: whom it believes, what it knows, and about which moment.
+
+    ``is_past`` says that somebody asked about a moment before ``now``.
+    """
+
+    trust: Trust
+    catalogue: Catalogue
+    tokens: StatusTokens
+    now: datetime
+    moment: datetime
+    is_past: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """What an exhibit says of itself, the same for a credential and for a seal: nothing is checked yet."""
+
+    registry: TrustedRegistry
+    identifier: str
+    issuer: str
+    iat: int
+    nbf: int
+    exp: int | None
+    status_uri: str
+    status_index: int
+
+    @property
+    def agency(self) -> TrustedAgency:
+        """The agency whose keys the signature was checked with. Raises: KeyError before that."""
+        return self.registry.agencies[self.issuer]
+
+
+def claim_of(exhibit: Exhibit, trust: Trust) -> Claim | Finding:
+    """Find the registry that an exhibit belongs to; else the finding that stops the verification."""
+    if exhibit.credential is not None:
+        return _of_credential(exhibit.credential, trust)
+    assert exhibit.seal is not None  # noqa: S101 - the caller looked: one of the two was read
+    return _of_seal(exhibit.seal, trust)
+
+
+def _of_credential(credential: UnverifiedCredential, trust: Trust) -> Claim | Finding:
+    registry = trust.find(credential.base)
+    if registry is None:
+        return found("signature", "registry_unknown")
+    return Claim(
+        registry,
+        credential.certificate.id,
+        credential.certificate.issuer_code,
+        credential.iat,
+        credential.nbf,
+        credential.exp,
+        credential.status.uri,
+        credential.status.index,
+    )
+
+
+def _of_seal(seal: UnverifiedSeal, trust: Trust) -> Claim | Finding:
+    claims, status = seal.claims, seal.claims[STATUS]["status_list"]
+    try:
+        identifier = parse_tail(claims[SUB])
+    except IdentifierError:
+        return found("read", "unreadable")
+    registry = trust.of_address(status["uri"])
+    if registry is None:
+        return found("signature", "registry_unknown")
+    return Claim(
+        registry,
+        str(identifier),
+        identifier.issuer_code,
+        claims[IAT],
+        claims[NBF],
+        claims.get(EXP),
+        status["uri"],
+        status["idx"],
+    )

@@ -1,0 +1,52 @@
+"""Step 3, type: a known version, and fields that fit it."""
+
+from __future__ import annotations
+
+from ecert.catalogue import Catalogue, CertificateType
+from ecert.errors import IdentifierError, InputError
+from ecert.formats.credential import UnverifiedCredential, check_fields
+from ecert.ids import Identifier, parse_identifier
+from ecert.verification.exhibit import Exhibit
+from ecert.verification.inquiry import Claim
+from ecert.verification.report import Finding, found
+
+
+def judge_type(
+    exhibit: Exhibit, claim: Claim, catalogue: Catalogue
+) -> tuple[Finding, CertificateType | None]:
+    """Judge an exhibit's type and identifier; give the type as this verifier knows it."""
+    try:
+        identifier = parse_identifier(claim.identifier)
+    except IdentifierError:
+        return found("type", "identifier_bad"), None
+    if (credential := exhibit.credential) is not None:
+        return _of_credential(credential, identifier, catalogue)
+    known = [kind for kind in catalogue if kind.is_code(identifier.type_code)]
+    if not known:
+        return found("type", "type_unknown"), None
+    return found("type", "type_good"), known[-1]
+
+
+def _of_credential(
+    credential: UnverifiedCredential, identifier: Identifier, catalogue: Catalogue
+) -> tuple[Finding, CertificateType | None]:
+    certificate = credential.certificate
+    named = (identifier.issuer_code, identifier.type_code)
+    if named != (certificate.issuer_code, certificate.type.code):
+        return found("type", "identifier_bad"), None
+    kind = catalogue.get(certificate.type.slug, certificate.type.version)
+    return found("type", _judge(credential, kind)), kind
+
+
+def _judge(credential: UnverifiedCredential, kind: CertificateType | None) -> str:
+    if kind is None:
+        return "type_unknown"
+    if kind.integrity(credential.base) != credential.integrity:
+        return "type_differs"
+    if not kind.is_code(credential.certificate.type.code):
+        return "type_bad"
+    try:
+        check_fields(credential.certificate, kind, is_whole=not credential.hidden)
+    except InputError:
+        return "type_bad"
+    return "type_good"
