@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from ecert.config import init_registry as init
     from ecert.config import open_registry as open  # noqa: A004 - read as ecert.open
     from ecert.errors import EcertError
-    from ecert.formats.credential import present
+    from ecert.formats.presentation import present
     from ecert.issuance.copies import CopyWish
     from ecert.keys import Signer, Trust, open_signer, parse_trust
     from ecert.model import Actor, Agency, Basis, Operation, Record, Status
@@ -49,7 +49,7 @@ _HOMES = {
     "open_signer": ("ecert.keys", "open_signer"),
     "parse_json": ("ecert._encoding", "parse_json"),
     "parse_trust": ("ecert.keys", "parse_trust"),
-    "present": ("ecert.formats.credential", "present"),
+    "present": ("ecert.formats.presentation", "present"),
     "verify": ("ecert.verification", "verify"),
 }
 

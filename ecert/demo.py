@@ -22,10 +22,18 @@ from ecert.config import Plan, init_registry
 from ecert.errors import NotInForce
 from ecert.formats import qr
 from ecert.keys import Trust, make_signer, parse_trust, public_jwk
-from ecert.model import DEFAULT_ZONE, Actor, Agency, Basis, Operation, Record, civil_date
+from ecert.model import (
+    DEFAULT_ZONE,
+    Actor,
+    Agency,
+    Application,
+    Basis,
+    Operation,
+    Record,
+    civil_date,
+)
 from ecert.pictures import graph_svg, supervision_html
 from ecert.registry import CopyWish, Registry
-from ecert.reuse.application import Application
 from ecert.reuse.sharing import new_rule
 from ecert.samples.district import agencies, chain
 from ecert.verification import Report, verify

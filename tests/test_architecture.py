@@ -43,6 +43,7 @@ ONLY_IN = {  # each third-party library has one home in the core
 }
 SERVICE = sorted((ROOT / "api" / "ecert_api").rglob("*.py"))
 SERVICE_SEES = {"registry", "errors", "model", "verification", "config", "pictures"}
+FUNCTIONS = (ast.FunctionDef, ast.AsyncFunctionDef)
 LAZY = {("demo", "ecert_api"), ("cli", "ecert_api"), ("cli", "ecert.demo")}
 
 
@@ -158,6 +159,34 @@ def test_only_the_trail_counts_quotas() -> None:
         if ast.unparse(call.func) == "quotas.use"
     }
     assert counting == {"ledger/trail.py"}
+
+
+MOST_LINES, MOST_METHODS, MOST_PARAMETERS = 400, 20, 6
+DATA = ("store/tables.py", "store/migrations/")  # columns, and what wrote them once
+
+
+@pytest.mark.parametrize("path", [*FILES, *SERVICE], ids=lambda path: str(path.relative_to(ROOT)))
+def test_modules_and_classes_stay_small(path: Path) -> None:
+    text = path.read_text("utf-8")
+    if not any(part in str(path) for part in DATA):
+        assert len(text.splitlines()) <= MOST_LINES
+    for node in ast.walk(ast.parse(text)):
+        if isinstance(node, ast.ClassDef):
+            methods = [one for one in node.body if isinstance(one, FUNCTIONS)]
+            assert len(methods) <= MOST_METHODS, node.name
+            for one in methods:
+                parameters = len(one.args.args) + len(one.args.kwonlyargs) - 1
+                assert one.name != "__init__" or parameters <= MOST_PARAMETERS, node.name
+
+
+def test_no_class_noun_means_two_things() -> None:
+    """A private noun counts too: ``_Draft`` beside ``Draft`` would be a second meaning of one word."""
+    homes: dict[str, list[str]] = {}
+    for path in [*FILES, *SERVICE]:
+        for node in ast.walk(ast.parse(path.read_text("utf-8"))):
+            if isinstance(node, ast.ClassDef):
+                homes.setdefault(node.name.strip("_"), []).append(str(path.relative_to(ROOT)))
+    assert {name: found for name, found in homes.items() if len(found) > 1} == {}
 
 
 def test_there_are_no_import_cycles() -> None:

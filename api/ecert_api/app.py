@@ -46,7 +46,7 @@ the answer leaves. Errors are problem documents (RFC 9457) with a stable `code`.
 """
 
 
-class _Identifier(Convertor[str]):
+class _CertificateInPath(Convertor[str]):
     """A certificate's identifier in a path."""
 
     regex = re.escape(ROOT) + r"\.[0-9A-Z.]{1,100}"
@@ -60,7 +60,7 @@ class _Identifier(Convertor[str]):
         return value
 
 
-register_url_convertor("certificate", _Identifier())
+register_url_convertor("certificate", _CertificateInPath())
 
 
 _ROUTERS = (

@@ -9,7 +9,9 @@ from importlib.resources.abc import Traversable
 from pathlib import Path
 
 from ecert.catalogue._draft import check_draft
-from ecert.catalogue._type import CertificateType, NumberPattern, load_type
+from ecert.catalogue._folder import load_type
+from ecert.catalogue._number import NumberPattern
+from ecert.catalogue._type import CertificateType
 from ecert.errors import NotFound, TypeFolderError
 
 __all__ = [

@@ -27,10 +27,9 @@ from ecert.errors import FileError, SignatureError
 from ecert.formats.dossier import Dossier, presentation_digest, verify_dossier
 from ecert.ids import ROOT
 from ecert.keys import Trust, parse_trust
-from ecert.model import Actor
+from ecert.model import Actor, Application
 from ecert.pictures import graph_svg
 from ecert.registry import Registry
-from ecert.reuse.application import Application
 from ecert.reuse.checklist import Checklist, State
 from ecert.reuse.matter import MAX_MATTERS, Matter, matter_schema
 from ecert.samples.district import DEPARTMENTS, MATTERS, agencies, chain, generate

@@ -22,9 +22,9 @@ from ecert.formats.annotation import (
     parse_copy,
     sign_copy,
 )
-from ecert.formats.credential import parse_credential
 from ecert.formats.receipt import SALT_BYTES, commitment, log_entry
 from ecert.formats.seal import LAST_SECOND, parse_seal, seal_claims, sign_seal
+from ecert.formats.unverified_credential import parse_credential
 from ecert.keys import SigningKey
 from ecert.ledger.access import no_certificate
 from ecert.ledger.acting import Desk

@@ -8,6 +8,7 @@ from ecert._encoding import to_json
 from ecert.formats import credential
 from ecert.formats.receipt import SALT_BYTES
 from ecert.formats.seal import seal_claims, sign_seal
+from ecert.formats.unverified_credential import StatusRef
 from ecert.ids import Identifier, make_serial, parse_identifier
 from ecert.issuance.order import (
     Work,
@@ -27,7 +28,7 @@ def make(desk: Desk, work: Work, now: datetime) -> None:
     """Assemble, lint and sign one certificate's credential and seal."""
     order, key = work.order, desk.keys.agency_key(work.order.agency.code)
     certificate = _certificate(desk, work, now)
-    status = credential.StatusRef(desk.charter.status_address(work.place[0]), work.place[1])
+    status = StatusRef(desk.charter.status_address(work.place[0]), work.place[1])
     zone = order.agency.time_zone
     prepared = credential.prepare(
         certificate,

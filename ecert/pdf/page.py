@@ -8,8 +8,8 @@ from typing import Any
 from ecert._encoding import instant
 from ecert.catalogue import CertificateType
 from ecert.formats.annotation import Copy, UnverifiedCopy
-from ecert.formats.credential import UnverifiedCredential
 from ecert.formats.qr import to_svg
+from ecert.formats.unverified_credential import UnverifiedCredential
 from ecert.model import certificate_json
 from ecert.pdf.parts import Parts
 

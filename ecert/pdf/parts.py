@@ -6,7 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from ecert.catalogue import CertificateType
-from ecert.formats.credential import UnverifiedCredential, disclosable, parse_credential, present
+from ecert.formats.presentation import disclosable, present
+from ecert.formats.unverified_credential import UnverifiedCredential, parse_credential
 
 CREDENTIAL_FILE = "credential.sd-jwt"
 RECEIPT_FILE = "receipt.tlog-proof"

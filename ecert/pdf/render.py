@@ -16,7 +16,7 @@ from ecert.catalogue import CertificateType
 from ecert.errors import RenderError
 from ecert.fonts import font_paths, fonts_version
 from ecert.formats.annotation import UnverifiedCopy, parse_copy
-from ecert.formats.credential import UnverifiedCredential, parse_credential
+from ecert.formats.unverified_credential import UnverifiedCredential, parse_credential
 from ecert.pdf.page import page_data, record_of
 from ecert.pdf.parts import (
     COPY_FILE,

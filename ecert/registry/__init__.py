@@ -26,8 +26,7 @@ from ecert.registry.tokens import (
     TokenRefused,
 )
 from ecert.registry.webhooks import WEBHOOK_URL
-from ecert.reuse.application import Application
-from ecert.reuse.grant import Wish, grant_json, request_json
+from ecert.reuse.grant import GrantWish, grant_json, request_json
 from ecert.reuse.graph import Graph
 from ecert.reuse.matter import MAX_MATTER_BYTES
 from ecert.reuse.objection import Complaint, objection_json
@@ -45,7 +44,6 @@ __all__ = [
     "TILE",
     "TTL",
     "WEBHOOK_URL",
-    "Application",
     "AuditEntry",
     "Caller",
     "Charter",
@@ -55,6 +53,7 @@ __all__ = [
     "DocumentRow",
     "Found",
     "GrantRow",
+    "GrantWish",
     "Graph",
     "Idempotency",
     "IssueRequest",
@@ -71,7 +70,6 @@ __all__ = [
     "TokenRefused",
     "Trail",
     "WebhookRow",
-    "Wish",
     "check_agency",
     "figures_csv",
     "grant_json",

@@ -9,7 +9,7 @@ from typing import Any
 from ecert import issuance
 from ecert.catalogue import check_draft
 from ecert.errors import EcertError, InputError, NotFound
-from ecert.formats import credential
+from ecert.formats.presentation import present
 from ecert.formats.receipt import Receipt
 from ecert.ids import parse_identifier
 from ecert.issuance import Idempotency, Issued, Order, Succession, lifecycle
@@ -279,7 +279,7 @@ class Certificates(Verbs):
     ) -> str:
         """Give a credential that discloses only the named values. Raises: NotFound, InputError."""
         record = self.get(identifier, by=by, action="present", trail=trail)
-        return credential.present(record.credential, disclose)
+        return present(record.credential, disclose)
 
     @needs(READ)
     def graph(self, identifier: str, *, by: Actor, trail: Trail | None = None) -> Graph:

@@ -9,10 +9,10 @@ from ecert.errors import EcertError
 from ecert.ledger.access import READ
 from ecert.ledger.acting import Desk, Verbs, needs
 from ecert.ledger.trail import Trail
-from ecert.model import Actor
+from ecert.model import Actor, Application
 from ecert.registry.document_maker import DocumentMaker
 from ecert.registry.log import PublishedLog
-from ecert.reuse.application import Application, draw, entry_of
+from ecert.reuse.application import draw, entry_of
 from ecert.reuse.checklist import Checklist
 from ecert.reuse.fulfilment import Fulfilled, fulfil
 

@@ -8,7 +8,7 @@ from ecert.ledger.acting import Verbs, needs
 from ecert.ledger.trail import AuditEntry, Trail
 from ecert.model import Actor
 from ecert.reuse import grant as granting
-from ecert.reuse.grant import MAX_ID, Wish
+from ecert.reuse.grant import MAX_ID, GrantWish
 from ecert.store import GrantRow, RequestRow, grants
 
 MAX_PAGE = 100
@@ -18,7 +18,7 @@ class Grants(Verbs):
     """Asks holders for grants, takes what they agree to, and shows it to whom it was given."""
 
     @needs(READ)
-    def request(self, wish: Wish, *, by: Actor) -> RequestRow:
+    def request(self, wish: GrantWish, *, by: Actor) -> RequestRow:
         """Fix what a holder will be asked to agree to. Raises: NotFound, FieldNotAllowed, InputError."""
         return granting.request_grant(self.desk, wish, by)
 

@@ -4,18 +4,26 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from datetime import date, datetime
+from datetime import datetime
 from typing import Any
 
 from ecert.errors import InputError, NotFound
 from ecert.ledger.access import line_of
 from ecert.ledger.acting import Desk
 from ecert.ledger.trail import DONE, AuditEntry
-from ecert.model import DEFAULT_ZONE, Actor, Record, civil_date, effective_status, is_line
+from ecert.model import (
+    DEFAULT_ZONE,
+    Actor,
+    Application,
+    Record,
+    civil_date,
+    effective_status,
+    is_line,
+)
 from ecert.reuse.checklist import Checklist, Holdings, Item, draw_up
 from ecert.reuse.grant import check_grant
 from ecert.reuse.matter import MAX_CODE, NO_MATTER, Matter, Owner, find_matter
-from ecert.reuse.sharing import Access, Asked, Permissions, permit
+from ecert.reuse.sharing import Access, Permissions, permit
 from ecert.store import (
     GrantRow,
     Reading,
@@ -25,26 +33,6 @@ from ecert.store import (
 )
 
 MAX_TEXT = 200
-
-
-@dataclass(frozen=True, slots=True)
-class Application:
-    """What somebody applies for 申请: the matter and its situation, the case number, and for whom.
-
-    At least one of ``holder_code``, ``project_code`` and ``grant`` says for whom. ``fields`` asks
-    for fewer fields than the matter needs. ``accepted_on`` and ``due_on`` let supervisors see
-    whether the case keeps its promise.
-    """
-
-    matter: str
-    case_number: str
-    holder_code: str | None = None
-    project_code: str | None = None
-    situation: str | None = None
-    grant: str | None = None
-    fields: Asked | None = None
-    accepted_on: date | None = None
-    due_on: date | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -137,13 +137,13 @@ def draw_up(
     now: datetime,
 ) -> Checklist:
     """Draw up the checklist of a matter from what was found; pure, nothing is read here."""
-    application = _Application(project_code, holdings, permissions, now)
-    items = tuple(application.item(one, situation) for one in matter.materials)
+    matching = _Matching(project_code, holdings, permissions, now)
+    items = tuple(matching.item(one, situation) for one in matter.materials)
     return Checklist(matter, situation, items, now)
 
 
 @dataclass(frozen=True, slots=True)
-class _Application:
+class _Matching:
     project_code: str | None
     holdings: Holdings
     permissions: Permissions

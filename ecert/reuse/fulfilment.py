@@ -12,7 +12,6 @@ from typing import Any
 
 from ecert._encoding import b64url, sha256
 from ecert.errors import IdempotencyMismatch, StoreBusy
-from ecert.formats import credential
 from ecert.formats.dossier import (
     Dossier,
     Given,
@@ -22,16 +21,24 @@ from ecert.formats.dossier import (
     presentation_digest,
     sign_dossier,
 )
+from ecert.formats.presentation import present_available
 from ecert.formats.receipt import SALT_BYTES
 from ecert.issuance.copies import CopyWish, PreparedCopy, check_wish, log_copies, prepare
 from ecert.keys import SigningKey
 from ecert.ledger.access import acting_agency
 from ecert.ledger.acting import Desk
 from ecert.ledger.trail import DONE, AuditEntry
-from ecert.model import DEFAULT_ZONE, Actor, Record, Status, civil_date, effective_status
+from ecert.model import (
+    DEFAULT_ZONE,
+    Actor,
+    Application,
+    Record,
+    Status,
+    civil_date,
+    effective_status,
+)
 from ecert.reuse.application import (
     Admitted,
-    Application,
     about,
     admit,
     check_application,
@@ -118,15 +125,15 @@ def fulfil(
     refusal = entry_of(desk, "dossier", application, by)
     for _ in range(_ATTEMPTS):
         with desk.audited(refusal):
-            draft = _draft(desk, application, by, wants_copies=wants_copies)
+            handover = _draw(desk, application, by, wants_copies=wants_copies)
         try:
-            return draft.hand_over(refusal)
+            return handover.hand_over(refusal)
         except _ChangedMeanwhile:
             continue
     raise StoreBusy("the certificates kept changing; nothing was given, ask again")
 
 
-def _draft(desk: Desk, application: Application, by: Actor, *, wants_copies: bool) -> _Draft:
+def _draw(desk: Desk, application: Application, by: Actor, *, wants_copies: bool) -> _Handover:
     check_application(application)
     key = desk.keys.registry_key()  # before the transaction: an older home makes it only now
     now = desk.clock()
@@ -138,7 +145,7 @@ def _draft(desk: Desk, application: Application, by: Actor, *, wants_copies: boo
     wishes = {}
     if wants_copies and agency is not None:
         wishes = _copy_wishes(presented, admitted.matter, agency.name, now)
-    return _Draft(
+    return _Handover(
         desk=desk,
         key=key,
         application=application,
@@ -187,9 +194,7 @@ def wants_copy(item: Item) -> bool:
 
 def _present(checklist: Checklist) -> tuple[Presented, ...]:
     return tuple(
-        Presented(
-            item, *credential.present_available(item.record.credential, item.permission.fields)
-        )
+        Presented(item, *present_available(item.record.credential, item.permission.fields))
         for item in checklist.met
         if item.record is not None and item.permission is not None
     )
@@ -210,7 +215,7 @@ def _given(presented: Sequence[Presented]) -> tuple[Given, ...]:
 
 
 @dataclass(frozen=True, slots=True)
-class _Draft:
+class _Handover:
     """A dossier on its way into the store."""
 
     desk: Desk

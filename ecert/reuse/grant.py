@@ -46,7 +46,7 @@ NO_REQUEST = "there is no such request, or it was used, has expired, or is anoth
 
 
 @dataclass(frozen=True, slots=True)
-class Wish:
+class GrantWish:
     """What a grant is asked for: a matter, a situation, the fields of each material, and until when.
 
     ``delegation`` names the one under which an agent is to agree for a holder.
@@ -114,7 +114,7 @@ def _in_force(row: GrantRow, now: int) -> bool:
 # -- asking ------------------------------------------------------------------------------------------
 
 
-def request_grant(desk: Desk, wish: Wish, by: Actor) -> RequestRow:
+def request_grant(desk: Desk, wish: GrantWish, by: Actor) -> RequestRow:
     """Fix what a holder will be asked to agree to; the nonce is the digest of just that.
 
     Raises: NotFound for a matter that is not this agency's, FieldNotAllowed, InputError.
@@ -131,7 +131,7 @@ def _named_grant(row: GrantRow) -> dict[str, str]:
     return {"grant": row.id, "request": row.request, "holder_hmac": row.holder_hmac.hex()}
 
 
-def _request(tx: Transaction, desk: Desk, wish: Wish, by: Actor, now: datetime) -> RequestRow:
+def _request(tx: Transaction, desk: Desk, wish: GrantWish, by: Actor, now: datetime) -> RequestRow:
     matter = find_matter(tx, wish.matter)
     if matter.agency not in line_of(tx, by):
         raise NotFound(NO_MATTER)
@@ -163,7 +163,7 @@ def _request(tx: Transaction, desk: Desk, wish: Wish, by: Actor, now: datetime) 
     return row
 
 
-def _fields(matter: Matter, wish: Wish) -> dict[str, list[str]]:
+def _fields(matter: Matter, wish: GrantWish) -> dict[str, list[str]]:
     """Write out the fields of each material: all that the situation needs unless fewer are named."""
     if wish.fields is not None:
         return {material: sorted(set(fields)) for material, fields in wish.fields.items()}

@@ -14,6 +14,7 @@ from typing import Any
 
 from ecert._encoding import instant, rfc3339
 from ecert.errors import FieldNotAllowed, NotFound
+from ecert.model import FieldsAsked
 from ecert.reuse.matter import NO_MATTER, Material, Matter, Option
 from ecert.store import GrantRow, RuleRow
 
@@ -125,9 +126,6 @@ def nearest_rule(
     )
 
 
-Asked = Mapping[str, Sequence[str]]  # material → the fields of it that are asked for
-
-
 @dataclass(frozen=True, slots=True)
 class Access:
     """What bears on who may have what: rules, the line of agencies, a grant, and the day."""
@@ -138,7 +136,7 @@ class Access:
     today: date
 
 
-def permit(matter: Matter, access: Access, asked: Asked | None = None) -> Permissions:
+def permit(matter: Matter, access: Access, asked: FieldsAsked | None = None) -> Permissions:
     """Say for which materials and types certificates may be used at all; nothing is looked up yet.
 
     Raises: NotFound where nothing of the matter may be had; FieldNotAllowed for a field that the
@@ -156,7 +154,7 @@ def permit(matter: Matter, access: Access, asked: Asked | None = None) -> Permis
     return found
 
 
-def check_asked(matter: Matter, asked: Asked | None) -> None:
+def check_asked(matter: Matter, asked: FieldsAsked | None) -> None:
     """Refuse what the matter does not need. Raises: FieldNotAllowed."""
     for code, fields in (asked or {}).items():
         material = matter.material(code)
@@ -168,7 +166,7 @@ def check_asked(matter: Matter, asked: Asked | None) -> None:
 
 
 def _permission(
-    matter: Matter, material: Material, option: Option, access: Access, asked: Asked | None
+    matter: Matter, material: Material, option: Option, access: Access, asked: FieldsAsked | None
 ) -> Permission | None:
     rule = nearest_rule(access.rules, option.slug, matter.code, access.line, access.today)
     if rule is not None and rule.mode == Mode.NOT_SHARED:
@@ -188,7 +186,7 @@ def _permission(
     return Permission(wanted, rule, None if access.grant is None else access.grant.id)
 
 
-def _wanted(material: Material, option: Option, asked: Asked | None) -> tuple[str, ...]:
+def _wanted(material: Material, option: Option, asked: FieldsAsked | None) -> tuple[str, ...]:
     if asked is None or material.code not in asked:
         return option.fields
     return tuple(name for name in option.fields if name in asked[material.code])

@@ -8,8 +8,8 @@ from typing import Any
 
 from ecert._encoding import instant, rfc3339
 from ecert.catalogue import CertificateType
-from ecert.formats.credential import UnverifiedCredential
 from ecert.formats.seal import RECIPIENT, UnverifiedSeal
+from ecert.formats.unverified_credential import UnverifiedCredential
 from ecert.model import certificate_json, civil_date
 from ecert.verification.exhibit import Exhibit
 from ecert.verification.inquiry import Claim

@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING
 
 from ecert.errors import DocumentError, InputError, SealError, TooLarge
 from ecert.formats.annotation import UnverifiedCopy
-from ecert.formats.credential import UnverifiedCredential, parse_credential
 from ecert.formats.qr import read_picture
 from ecert.formats.receipt import HEAD, Receipt, parse_receipt
 from ecert.formats.seal import UnverifiedSeal, parse_seal
+from ecert.formats.unverified_credential import UnverifiedCredential, parse_credential
 from ecert.pdf.parts import CREDENTIAL_FILE, RECEIPT_FILE
 
 if TYPE_CHECKING:

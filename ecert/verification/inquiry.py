@@ -7,8 +7,8 @@ from datetime import datetime
 
 from ecert.catalogue import Catalogue
 from ecert.errors import IdentifierError
-from ecert.formats.credential import UnverifiedCredential
 from ecert.formats.seal import EXP, IAT, NBF, STATUS, SUB, UnverifiedSeal
+from ecert.formats.unverified_credential import UnverifiedCredential
 from ecert.ids import parse_tail
 from ecert.keys import Trust, TrustedAgency, TrustedRegistry
 from ecert.verification.exhibit import Exhibit

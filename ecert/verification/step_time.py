@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 
 from ecert.errors import InputError
-from ecert.formats.credential import UnverifiedCredential
+from ecert.formats.unverified_credential import UnverifiedCredential
 from ecert.verification.exhibit import Exhibit
 from ecert.verification.inquiry import Claim
 from ecert.verification.report import Finding, found

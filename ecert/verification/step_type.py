@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from ecert.catalogue import Catalogue, CertificateType
 from ecert.errors import IdentifierError, InputError
-from ecert.formats.credential import UnverifiedCredential, check_fields
+from ecert.formats.unverified_credential import UnverifiedCredential, check_fields
 from ecert.ids import Identifier, parse_identifier
 from ecert.verification.exhibit import Exhibit
 from ecert.verification.inquiry import Claim

@@ -11,12 +11,10 @@ from typing import Any
 import httpx
 import pytest
 
-from ecert import client as client_module
-from ecert.client import Grounds, Problem, RegistryClient
+from ecert.client import Grounds, Problem, RegistryClient, session
 from ecert.errors import EcertError, SignatureError
 from ecert.keys import Signer, Trust, make_signer, public_jwk
-from ecert.model import Basis, Operation
-from ecert.reuse.application import Application
+from ecert.model import Application, Basis, Operation
 from ecert.reuse.sharing import new_rule
 from tests.api.conftest import Drafts, Portal
 from tests.conftest import CLERK, CONSTRUCTION, PLANNING, WORKS
@@ -88,7 +86,7 @@ Dial = Callable[..., tuple[RegistryClient, Line]]
 def dial(portal: Portal, monkeypatch: pytest.MonkeyPatch) -> Iterator[Dial]:
     """Connect a department's system of its own; it does not pause between its attempts."""
     made: list[RegistryClient] = []
-    monkeypatch.setattr(client_module, "time", Patience())
+    monkeypatch.setattr(session, "time", Patience())
 
     def run(
         *scopes: str,
@@ -161,7 +159,7 @@ def test_a_token_is_used_until_shortly_before_its_end(
 ) -> None:
     client, line = dial()
     patience = Patience()
-    monkeypatch.setattr(client_module, "time", patience)
+    monkeypatch.setattr(session, "time", patience)
     for _ in range(3):
         list(client.matters())
     assert len(line.to("/oauth/token")) == 1
@@ -282,7 +280,7 @@ def test_it_gives_up_in_the_end_and_says_why(dial: Dial) -> None:
     client, line = dial(change=Drop("/v1/matters", 99, httpx.ReadError))
     with pytest.raises(httpx.TransportError):
         list(client.matters())
-    assert len(line.to("/v1/matters")) == client_module.ATTEMPTS
+    assert len(line.to("/v1/matters")) == session.ATTEMPTS
 
 
 def test_what_may_not_be_done_twice_is_tried_once(

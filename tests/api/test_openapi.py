@@ -24,7 +24,7 @@ from ecert import errors
 from ecert.errors import EcertError
 from ecert.formats.id_token import Provider as Believed
 from ecert.model import Actor, Agency
-from ecert.reuse.grant import Wish
+from ecert.reuse.grant import GrantWish
 from ecert.reuse.objection import Complaint
 from ecert.reuse.sharing import new_rule
 from ecert.samples.district import chain
@@ -203,7 +203,7 @@ def what_is_there(portal: Portal, oidc: Provider, draft: dict[str, Any]) -> dict
     by = Actor("王五", PLANNING.code, portal.planning.id, scopes=frozenset(SCOPES))
     code = matter_here(portal)
     rule = registry.rules.add(new_rule(WORKS, TOWN.code, legal_basis="国务院令第716号"), by=CLERK)
-    asked, answered = (registry.grants.request(Wish(code), by=by) for _ in range(2))
+    asked, answered = (registry.grants.request(GrantWish(code), by=by) for _ in range(2))
     signed = oidc.sign_in(ENTERPRISE, nonce=answered.nonce)
     grant = registry.grants.give(answered.id, signed, by=by)
     holder = registry.holders.sign_in(oidc.sign_in(ENTERPRISE))

@@ -18,7 +18,7 @@ from pyhanko.sign.fields import SigSeedSubFilter
 
 from ecert.catalogue import CertificateType
 from ecert.fonts import font_paths
-from ecert.formats.credential import parse_credential
+from ecert.formats.unverified_credential import parse_credential
 from ecert.keys import ES256, Role, make_leaf, make_root, make_signer
 from ecert.pdf.page import record_of
 from ecert.pdf.parts import Parts

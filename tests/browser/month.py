@@ -16,9 +16,8 @@ from ecert.demo import (
     set_up_sharing,
 )
 from ecert.errors import NotFound
-from ecert.model import Actor, Record
+from ecert.model import Actor, Application, Record
 from ecert.registry import Registry
-from ecert.reuse.application import Application
 from ecert.reuse.sharing import new_rule
 from ecert.testing import SettableClock
 

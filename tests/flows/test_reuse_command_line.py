@@ -20,8 +20,7 @@ import pytest
 from ecert.config import Plan, Surroundings, init_registry, open_registry
 from ecert.formats.id_token import SignedIn
 from ecert.keys import make_signer, public_jwk
-from ecert.model import Actor
-from ecert.reuse.application import Application
+from ecert.model import Actor, Application
 from ecert.reuse.objection import Complaint
 from ecert.reuse.sharing import new_rule
 from ecert.samples.district import agencies, chain
@@ -533,9 +532,9 @@ def test_a_grant_is_listed_without_its_holder(world: World) -> None:
     around = Surroundings(state=world.folder / "none")
     registry = open_registry(world.folder / "home", around=around)
     by = Actor("李四", CONSTRUCTION.code)
-    from ecert.reuse.grant import Wish
+    from ecert.reuse.grant import GrantWish
 
-    asked = registry.grants.request(Wish(MATTER), by=by)
+    asked = registry.grants.request(GrantWish(MATTER), by=by)
     made = registry.holders.make_use_code(asked.id, holder=SignedIn(HOLDER, "001", None))
     grant = registry.grants.redeem(asked.id, made.short, by=by)
     registry.close()

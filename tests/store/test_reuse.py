@@ -41,13 +41,12 @@ from ecert.formats.dossier import parse_dossier
 from ecert.formats.id_token import SignedIn
 from ecert.keys import make_signer, public_jwk
 from ecert.ledger.trail import DONE, AuditEntry
-from ecert.model import Actor, Basis, Operation, Record
+from ecert.model import Actor, Application, Basis, Operation, Record
 from ecert.registry import IssueRequest, Registry
 from ecert.registry.tokens import ASSERTION_TYPE
 from ecert.reuse import fulfilment
-from ecert.reuse.application import Application
 from ecert.reuse.checklist import State
-from ecert.reuse.grant import CODE_TRIES, Wish
+from ecert.reuse.grant import CODE_TRIES, GrantWish
 from ecert.reuse.sharing import new_rule
 from ecert.store import ClientRow, DossierRow, Transaction, dossiers, engine
 from ecert.store import tables as t
@@ -109,7 +108,7 @@ class Desk:
     def grant(self, matter_code: str = MATTER, **wish: Any) -> str:
         """Let the holder agree at the window."""
         grants = self.registry.grants
-        asked = grants.request(Wish(matter_code, **wish), by=self.by)
+        asked = grants.request(GrantWish(matter_code, **wish), by=self.by)
         code = self.registry.holders.make_use_code(asked.id, holder=OWNER)
         return grants.redeem(asked.id, code.short, by=self.by).id
 
@@ -514,7 +513,7 @@ def test_a_statement_of_a_grant_alone_still_commits_to_the_holder(desk: Desk) ->
 
 def test_a_use_code_has_so_many_tries_also_at_once(desk: Desk) -> None:
     grants, holders = desk.registry.grants, desk.registry.holders
-    asked = grants.request(Wish(MATTER), by=desk.by)
+    asked = grants.request(GrantWish(MATTER), by=desk.by)
     code = holders.make_use_code(asked.id, holder=OWNER)
     wrong = f"{(int(code.short) + 1) % 10**8:08}"
     counted = Counter(
@@ -531,7 +530,7 @@ def test_a_use_code_has_so_many_tries_also_at_once(desk: Desk) -> None:
 
 def test_a_use_code_makes_one_grant_however_many_show_it_at_once(desk: Desk) -> None:
     grants, holders = desk.registry.grants, desk.registry.holders
-    asked = grants.request(Wish(MATTER), by=desk.by)
+    asked = grants.request(GrantWish(MATTER), by=desk.by)
     code = holders.make_use_code(asked.id, holder=OWNER)
     counted = Counter(
         all_at_once(6, lambda _: outcome(lambda: grants.redeem(asked.id, code.code, by=desk.by)))

@@ -412,7 +412,7 @@ def test_what_is_no_schema_is_refused(folder: Path, change: dict[str, Any]) -> N
     assert "schema.json" in refusal(folder)
 
 
-# Mended: ecert/catalogue/_type.py _paths and CertificateType.__post_init__ expect every member
+# Mended: ecert/catalogue/_folder.py _paths and CertificateType.__post_init__ expect every member
 # to be an object with, for arrays, an object of items: AttributeError or KeyError instead.
 @pytest.mark.parametrize(
     "member", [True, {"type": "array"}, {"type": "array", "items": True}, {"items": {"type": 1}}]
@@ -425,14 +425,14 @@ def test_an_unusual_schema_of_a_member_loads_or_is_refused(folder: Path, member:
         assert "schema.json" in error.message  # noqa: PT017 - loading it is as good
 
 
-# Mended: ecert/catalogue/_type.py load_type goes on to _path_problems with a schema that is none.
+# Mended: ecert/catalogue/_folder.py load_type goes on to _path_problems with a schema that is none.
 @pytest.mark.parametrize("properties", [[], 1, "x", {"extra": {"type": "object", "properties": 1}}])
 def test_properties_that_are_no_object_are_named(folder: Path, properties: object) -> None:
     edit(folder, "schema.json", lambda one: one.update(properties=properties))
     assert "schema.json" in refusal(folder)
 
 
-# Mended: ecert/catalogue/_type.py _without_demands drops every member named like a demand,
+# Mended: ecert/catalogue/_folder.py _without_demands drops every member named like a demand,
 # also where it is the name of a field: the honest presentation of that field then fails.
 @pytest.mark.parametrize("name", ["required", "minItems", "minProperties"])
 def test_a_field_may_be_named_like_a_schema_keyword(folder: Path, name: str) -> None:

@@ -17,7 +17,7 @@ from sd_jwt.verifier import SDJWTVerifier
 
 from ecert._encoding import b64url, parse_b64url
 from ecert.errors import InputError, TokenError
-from ecert.formats.credential import parse_credential, present
+from ecert.formats.presentation import present
 from ecert.formats.sdjwt import (
     MAX_DEPTH,
     MAX_DISCLOSURES,
@@ -29,6 +29,7 @@ from ecert.formats.sdjwt import (
     reveal,
     select,
 )
+from ecert.formats.unverified_credential import parse_credential
 from ecert.keys import public_jwk
 from ecert.model import HOLDER_CODE_TYPES
 from tests.conftest import vector, vectors

@@ -67,7 +67,7 @@ class Bilingual(Shape):
     en: str
 
 
-class Warning_(Shape):  # noqa: N801 - Python has a Warning of its own
+class WarningShape(Shape):
     """Something that is no refusal, and is said whenever the certificate is shown."""
 
     model_config = ConfigDict(extra="forbid", title="Warning")
@@ -78,14 +78,14 @@ class Warning_(Shape):  # noqa: N801 - Python has a Warning of its own
     status: str | None = None
 
 
-class Page(Shape, Generic[T]):
+class Listing(Shape, Generic[T]):
     """One page of a list; ``next`` continues it."""
 
     items: list[T]
     next: str | None
 
 
-class Whole(Shape, Generic[T]):
+class WholeListing(Shape, Generic[T]):
     """A list that is given whole."""
 
     items: list[T]

@@ -6,7 +6,7 @@ from typing import Annotated
 
 from pydantic import Field
 
-from ecert_api.bodies._common import AgencyCode, Body, Name, Shape, Whole
+from ecert_api.bodies._common import AgencyCode, Body, Name, Shape, WholeListing
 
 
 class AgencyBody(Body):
@@ -37,4 +37,4 @@ class AgencyShape(Shape):
     requires_dpop: bool
 
 
-AgencyList = Whole[AgencyShape]
+AgencyList = WholeListing[AgencyShape]

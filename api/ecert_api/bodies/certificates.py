@@ -14,14 +14,14 @@ from ecert_api.bodies._common import (
     Code,
     Day,
     Line,
+    Listing,
     Name,
     Object,
-    Page,
     Reason,
     Shape,
     Slug,
-    Warning_,
-    Whole,
+    WarningShape,
+    WholeListing,
     whole,
 )
 
@@ -126,7 +126,7 @@ class CertificateShape(Shape):
     superseded_by: str | None
     rests_on: list[str]
     attachments: list[AttachmentShape]
-    warnings: list[Warning_]
+    warnings: list[WarningShape]
     log_index: int
     created_at: str
 
@@ -138,8 +138,8 @@ class IssuedShape(CertificateShape):
     seal: str
 
 
-CertificatePage = Page[CertificateShape]
-HeldShape = Whole[CertificateShape]
+CertificateListing = Listing[CertificateShape]
+HeldShape = WholeListing[CertificateShape]
 
 
 class EventShape(Shape):
@@ -155,4 +155,4 @@ class EventShape(Shape):
     log_index: int
 
 
-HistoryShape = Whole[EventShape]
+HistoryShape = WholeListing[EventShape]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ecert_api.bodies._common import Page, Shape
+from ecert_api.bodies._common import Listing, Shape
 
 
 class UsedInShape(Shape):
@@ -26,7 +26,7 @@ class ChangeShape(Shape):
     cases: list[UsedInShape]
 
 
-class ChangePage(Page[ChangeShape]):
+class ChangeListing(Listing[ChangeShape]):
     """One page of the feed of changes; ``cursor`` is how far it has told everything."""
 
     cursor: str
@@ -62,4 +62,4 @@ class UseShape(Shape):
     basis: dict[str, str] | None
 
 
-UsePage = Page[UseShape]
+UseListing = Listing[UseShape]

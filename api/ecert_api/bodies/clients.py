@@ -7,7 +7,7 @@ from typing import Annotated, Literal, TypeAlias
 from pydantic import Field, JsonValue
 
 from ecert.registry import WEBHOOK_URL
-from ecert_api.bodies._common import AgencyCode, Body, Name, Quota, Shape, Whole
+from ecert_api.bodies._common import AgencyCode, Body, Name, Quota, Shape, WholeListing
 
 Jwk: TypeAlias = Annotated[dict[str, JsonValue], Field(max_length=20)]
 Scopes: TypeAlias = Annotated[
@@ -64,4 +64,4 @@ class ClientShape(Shape):
     state: str
 
 
-ClientList = Whole[ClientShape]
+ClientList = WholeListing[ClientShape]

@@ -14,11 +14,11 @@ from ecert_api.bodies._common import (
     Fields,
     Key,
     Line,
+    Listing,
     MatterCode,
-    Page,
     Shape,
     Ulid,
-    Whole,
+    WholeListing,
 )
 
 
@@ -102,7 +102,7 @@ class GrantShape(Shape):
     in_force: bool
 
 
-GrantPage = Page[GrantShape]
+GrantListing = Listing[GrantShape]
 
 
 class UseCodeShape(Shape):
@@ -125,4 +125,4 @@ class DelegationShape(Shape):
     revoked_at: str | None
 
 
-Delegations = Whole[DelegationShape]
+Delegations = WholeListing[DelegationShape]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Literal
 
-from ecert_api.bodies._common import Bilingual, Page, Shape, Whole
+from ecert_api.bodies._common import Bilingual, Listing, Shape, WholeListing
 
 
 class SituationShape(Shape):
@@ -58,7 +58,7 @@ class MatterShape(Shape):
     materials: list[MaterialShape]
 
 
-MatterPage = Page[MatterShape]
+MatterListing = Listing[MatterShape]
 
 
 class AddedShape(Shape):
@@ -69,7 +69,7 @@ class AddedShape(Shape):
     added: bool
 
 
-AddedMatters = Whole[AddedShape]
+AddedMatters = WholeListing[AddedShape]
 
 
 class StageShape(Shape):

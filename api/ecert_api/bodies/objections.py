@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from ecert.model import LINE
-from ecert_api.bodies._common import Body, Line, Object, Page, Reason, Shape, Words
+from ecert_api.bodies._common import Body, Line, Listing, Object, Reason, Shape, Words
 
 FieldText = Annotated[str, Field(min_length=1, max_length=128, pattern=LINE)]
 
@@ -64,4 +64,4 @@ class ObjectionShape(Shape):
     answered_at: str | None
 
 
-ObjectionPage = Page[ObjectionShape]
+ObjectionListing = Listing[ObjectionShape]

@@ -6,7 +6,7 @@ from typing import Literal
 
 from pydantic import ConfigDict, Field
 
-from ecert_api.bodies._common import Bilingual, Object, Shape, Whole
+from ecert_api.bodies._common import Bilingual, Object, Shape, WholeListing
 
 
 class ListedTypeShape(Shape):
@@ -20,7 +20,7 @@ class ListedTypeShape(Shape):
     vct: str
 
 
-ListedTypes = Whole[ListedTypeShape]
+ListedTypes = WholeListing[ListedTypeShape]
 
 
 class TypeMetadataShape(Shape):

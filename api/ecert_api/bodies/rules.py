@@ -19,7 +19,7 @@ from ecert_api.bodies._common import (
     Reason,
     Shape,
     Slug,
-    Whole,
+    WholeListing,
 )
 
 
@@ -56,7 +56,7 @@ class RuleShape(Shape):
     created_at: str
 
 
-RuleList = Whole[RuleShape]
+RuleList = WholeListing[RuleShape]
 
 
 def _address(text: str) -> str:
@@ -89,4 +89,4 @@ class ProviderShape(Shape):
     portals: list[str]
 
 
-ProviderList = Whole[ProviderShape]
+ProviderList = WholeListing[ProviderShape]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ecert_api.bodies._common import Bilingual, Object, Page, Shape
+from ecert_api.bodies._common import Bilingual, Listing, Object, Shape
 
 
 class PeriodShape(Shape):
@@ -115,4 +115,4 @@ class AuditRowShape(Shape):
     details: Object
 
 
-AuditPage = Page[AuditRowShape]
+AuditListing = Listing[AuditRowShape]

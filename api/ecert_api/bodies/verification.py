@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Literal
 
-from ecert_api.bodies._common import Bilingual, Object, Shape, Warning_
+from ecert_api.bodies._common import Bilingual, Object, Shape, WarningShape
 
 
 class StepShape(Shape):
@@ -26,4 +26,4 @@ class ReportShape(Shape):
     at: str
     checked_at: str
     steps: list[StepShape]
-    warnings: list[Warning_]
+    warnings: list[WarningShape]

@@ -23,7 +23,7 @@ from ecert_api.auth import (
     reading_actor,
 )
 from ecert_api.bodies.certificates import (
-    CertificatePage,
+    CertificateListing,
     CertificateShape,
     CopyBody,
     HistoryShape,
@@ -110,7 +110,7 @@ async def fetch(request: Request) -> Response:
 
 @finding.post(  # a router of its own: before {identifier}, which would take its address
     "/certificates/search",
-    response_model=CertificatePage,
+    response_model=CertificateListing,
     responses=problems(400, 401, 403, 413, 415, 429, 503),
     dependencies=JSON_ONLY,
     openapi_extra=needing(Certificates.find),

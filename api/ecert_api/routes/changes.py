@@ -15,8 +15,8 @@ from ecert.registry.changes import Changes
 from ecert.registry.objections import Objections
 from ecert_api.answers import answer, page
 from ecert_api.auth import JSON_ONLY, CallerDep, check_text
-from ecert_api.bodies.changes import ChangePage
-from ecert_api.bodies.objections import AnswerBody, ObjectionBody, ObjectionPage, ObjectionShape
+from ecert_api.bodies.changes import ChangeListing
+from ecert_api.bodies.objections import AnswerBody, ObjectionBody, ObjectionListing, ObjectionShape
 from ecert_api.context import Service, ServiceDep
 from ecert_api.openapi import identifier_path, needing, problems
 from ecert_api.problems import below
@@ -29,7 +29,7 @@ router = APIRouter(prefix="/v1", tags=["changes"], route_class=StrictRoute)
 
 @router.get(
     "/changes",
-    response_model=ChangePage,
+    response_model=ChangeListing,
     responses=problems(400, 401, 403, 429, 503),
     openapi_extra=needing(Changes.since),
 )
@@ -86,7 +86,7 @@ async def object_(
 
 @router.get(
     "/objections",
-    response_model=ObjectionPage,
+    response_model=ObjectionListing,
     responses=problems(400, 401, 403, 503),
     openapi_extra=needing(Objections.all),
 )

@@ -7,13 +7,13 @@ from typing import Annotated
 from fastapi import APIRouter, Query, Request, Response
 
 from ecert.errors import InputError
-from ecert.registry import Caller, GrantRow, Wish, grant_json, request_json
+from ecert.registry import Caller, GrantRow, GrantWish, grant_json, request_json
 from ecert.registry.grants import Grants
 from ecert_api.answers import answer, page
 from ecert_api.auth import JSON_ONLY, CallerDep, admit, holder_of
 from ecert_api.bodies.grants import (
     GrantBody,
-    GrantPage,
+    GrantListing,
     GrantRequestBody,
     GrantShape,
     RequestShape,
@@ -38,7 +38,7 @@ _PURPOSE = "grant"
 )
 async def request_grant(body: GrantRequestBody, caller: CallerDep, service: ServiceDep) -> Response:
     """Fix what a holder will be asked to agree to; his sign-in must carry the `nonce`."""
-    wish = Wish(body.matter, body.situation, body.fields, body.until, body.delegation)
+    wish = GrantWish(body.matter, body.situation, body.fields, body.until, body.delegation)
     by = caller.actor(operator=body.operator or "", purpose=_PURPOSE)
     row = await service.write(service.registry.grants.request, wish, by=by)
     return answer(request_json(row), 201)
@@ -71,7 +71,7 @@ def _shown(service: Service, row: GrantRow) -> dict[str, object]:
 
 @router.get(
     "/grants",
-    response_model=GrantPage,
+    response_model=GrantListing,
     responses=problems(400, 401, 403, 503),
     openapi_extra=needing(Grants.all),
 )

@@ -10,16 +10,16 @@ from ecert.registry import Complaint, grant_json, objection_json, request_json
 from ecert_api.answers import answer, page
 from ecert_api.auth import JSON_ONLY, HolderDep
 from ecert_api.bodies.certificates import HeldShape
-from ecert_api.bodies.changes import UsePage
+from ecert_api.bodies.changes import UseListing
 from ecert_api.bodies.grants import (
     DelegationBody,
     Delegations,
-    GrantPage,
+    GrantListing,
     ShownRequestShape,
     UseCodeBody,
     UseCodeShape,
 )
-from ecert_api.bodies.objections import HolderObjectionBody, ObjectionPage, ObjectionShape
+from ecert_api.bodies.objections import HolderObjectionBody, ObjectionListing, ObjectionShape
 from ecert_api.context import ServiceDep
 from ecert_api.openapi import problems
 from ecert_api.routes.grants import After, Limit
@@ -29,7 +29,7 @@ router = APIRouter(prefix="/v1/me", tags=["holders"], route_class=StrictRoute)
 _READS = problems(400, 401, 503)
 
 
-@router.get("/uses", response_model=UsePage, responses=_READS)
+@router.get("/uses", response_model=UseListing, responses=_READS)
 async def uses(
     holder: HolderDep,
     service: ServiceDep,
@@ -75,7 +75,7 @@ async def use_code(body: UseCodeBody, holder: HolderDep, service: ServiceDep) ->
     return answer(made.to_json(), 201)
 
 
-@router.get("/grants", response_model=GrantPage, responses=_READS)
+@router.get("/grants", response_model=GrantListing, responses=_READS)
 async def given(
     holder: HolderDep, service: ServiceDep, after: After = "", limit: Limit = 100
 ) -> Response:
@@ -119,7 +119,7 @@ async def end_delegation(delegation_id: str, holder: HolderDep, service: Service
     return page(await service.read(service.registry.holders.delegations, holder=holder), None)
 
 
-@router.get("/objections", response_model=ObjectionPage, responses=_READS)
+@router.get("/objections", response_model=ObjectionListing, responses=_READS)
 async def objections(holder: HolderDep, service: ServiceDep) -> Response:
     """Show a holder the objections that he raised."""
     rows = await service.read(service.registry.holders.objections, holder=holder)

@@ -6,8 +6,9 @@ from typing import Annotated, Any
 
 from fastapi import APIRouter, Query, Request, Response
 
+from ecert.model import Application
 from ecert.pictures import graph_svg
-from ecert.registry import Application, Graph
+from ecert.registry import Graph
 from ecert.registry.certificates import Certificates
 from ecert.registry.dossiers import Dossiers
 from ecert.registry.matters import Matters
@@ -15,7 +16,7 @@ from ecert_api.accept import choose
 from ecert_api.answers import JSON, SVG, answer, page, private
 from ecert_api.auth import JSON_ONLY, CallerDep, check_text, reading_actor
 from ecert_api.bodies.dossiers import ApplicationBody, ChecklistShape, DossierBody, DossierShape
-from ecert_api.bodies.matters import AddedMatters, GraphShape, MatterPage, MatterShape
+from ecert_api.bodies.matters import AddedMatters, GraphShape, MatterListing, MatterShape
 from ecert_api.context import ServiceDep, service_of
 from ecert_api.openapi import grounds, identifier_path, needing, problems, scope_of
 from ecert_api.strict import PlainRoute, StrictRoute
@@ -30,7 +31,7 @@ _PURPOSE = "matters"
 
 @router.get(
     "/matters",
-    response_model=MatterPage,
+    response_model=MatterListing,
     responses=problems(400, 401, 403, 503),
     openapi_extra=needing(Matters.all),
 )

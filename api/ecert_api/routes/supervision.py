@@ -14,7 +14,7 @@ from ecert_api.accept import choose
 from ecert_api.answers import JSON, answer, page
 from ecert_api.auth import CallerDep
 from ecert_api.bodies._common import Day
-from ecert_api.bodies.supervision import AuditPage, FiguresShape
+from ecert_api.bodies.supervision import AuditListing, FiguresShape
 from ecert_api.context import ServiceDep
 from ecert_api.openapi import needing, problems
 from ecert_api.strict import StrictRoute
@@ -54,7 +54,7 @@ _POLICY = "default-src 'none'; style-src 'unsafe-inline'; frame-ancestors 'none'
 
 @router.get(
     "/audit",
-    response_model=AuditPage,
+    response_model=AuditListing,
     responses=problems(400, 401, 403, 503),
     openapi_extra=needing(AuditedTrail.rows),
 )
