@@ -66,3 +66,37 @@ def test_every_reason_of_a_verification_is_documented() -> None:
     reference = (ROOT / "docs" / "reference" / "reasons.md").read_text("utf-8")
     for code, (outcome, zh, en) in REASONS.items():
         assert f"| `{code}` | {outcome} | {zh} | {en} |" in reference
+
+
+def singular(word: str) -> str:
+    if word.endswith("ies"):
+        return word[:-3] + "y"
+    return word[:-1] if word.endswith("s") and not word.endswith(("ss", "us", "is")) else word
+
+
+def glossary() -> set[str]:
+    """List the words of the glossary's tables, one by one."""
+    page = (ROOT / "docs" / "glossary.md").read_text("utf-8")
+    cells = re.findall(r"^\|([^|]+)\|", page, re.MULTILINE)
+    return {singular(word) for cell in cells for word in re.findall(r"[a-z]+", cell.lower())}
+
+
+def nouns() -> dict[str, str]:
+    """Give the last noun of every public class of the core; of ``…Row`` the one before."""
+    found = {}
+    for path in sorted((ROOT / "ecert").rglob("*.py")):
+        for node in ast.walk(ast.parse(path.read_text("utf-8"))):
+            if isinstance(node, ast.ClassDef) and not node.name.startswith("_"):
+                words = re.findall(r"[A-Z][a-z]+", node.name.removesuffix("Row"))
+                found[node.name] = singular(words[-1].lower())
+    refusals = {"ProofError", "TokenRefused", "TokenExpired"}  # of OAuth, outside the error tree
+    return {
+        name: noun
+        for name, noun in found.items()
+        if not hasattr(errors, name) and name not in refusals
+    }
+
+
+def test_every_noun_of_the_code_is_in_the_glossary() -> None:
+    known = glossary()
+    assert {name: noun for name, noun in nouns().items() if noun not in known} == {}
