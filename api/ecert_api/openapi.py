@@ -14,6 +14,7 @@ from ecert_api.examples import EXAMPLE_ID, give_examples
 from ecert_api.problems import MEDIA_TYPE
 
 SCOPE = "x-ecert-scope"  # in a route's own words; the description says it as security
+VERB = "x-ecert-verb"  # what the route does, as the library calls it: ``Certificates.get``
 
 _TITLES = {
     400: "Malformed, or a purpose is missing.",
@@ -61,7 +62,7 @@ def idempotency_key() -> dict[str, Any]:
 
 def needing(verb: Callable[..., Any], **extra: Any) -> dict[str, Any]:
     """Say of a route which verb of the registry it calls: it asks for that verb's scope first."""
-    return {SCOPE: scope_of(verb), **extra}
+    return {SCOPE: scope_of(verb), VERB: verb.__qualname__, **extra}
 
 
 def scope_of(verb: Callable[..., Any]) -> str:

@@ -8,7 +8,7 @@ from ecert.errors import AlreadyExists, InputError, NotFound
 from ecert.fonts import unprintable
 from ecert.formats.qr import check_image
 from ecert.ids import check_credit_code, check_division
-from ecert.ledger.access import CLIENTS, is_operator, managed
+from ecert.ledger.access import ANYBODY, CLIENTS, is_operator, managed
 from ecert.ledger.acting import Desk, Verbs, needs
 from ecert.ledger.directory import Directory
 from ecert.ledger.trail import AuditEntry
@@ -36,6 +36,7 @@ class Agencies(Verbs):
         """Find an agency; None means the only one. Raises: InputError, NotFound."""
         return pick(self.all(), code)
 
+    @needs(ANYBODY)
     def managed(self, *, by: Actor) -> list[Agency]:
         """List the agencies that somebody manages: his own and those below it; an operator all."""
         with self.desk.store.reading() as reading:

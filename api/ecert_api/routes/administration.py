@@ -43,7 +43,12 @@ _NAME = Annotated[str, Path(max_length=64)]
 # -- agencies --------------------------------------------------------------------------------------
 
 
-@router.get("/agencies", response_model=AgencyList, responses=_READS)
+@router.get(
+    "/agencies",
+    response_model=AgencyList,
+    responses=_READS,
+    openapi_extra=needing(Agencies.managed),
+)
 async def agencies(caller: CallerDep, service: ServiceDep) -> Response:
     """List the caller's agency and those below it, three tiers or more."""
     by, managed = caller.actor(purpose=CLIENTS), service.registry.agencies.managed
