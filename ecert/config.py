@@ -9,7 +9,6 @@ import re
 import shutil
 import tempfile
 import tomllib
-from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Self
@@ -25,6 +24,7 @@ from pydantic_settings import (
 from ecert._encoding import Clock, Randomness, utc_now
 from ecert.catalogue import built_in_root, load_catalogue
 from ecert.errors import HomeError, IdentifierError, InputError, SettingFixed
+from ecert.home import default_home
 from ecert.ids import check_credit_code
 from ecert.keys import make_secret, open_secret, passphrase_from
 from ecert.keys.file import write_private
@@ -107,11 +107,6 @@ class Surroundings:
     clock: Clock = utc_now
     randomness: Randomness = os.urandom
     state: Path | None = None
-
-
-def default_home(environment: Mapping[str, str] = os.environ) -> Path:
-    """Say where the registry is: ``$ECERT_HOME``, or ``./ecert-home``."""
-    return Path(environment.get("ECERT_HOME", "ecert-home"))
 
 
 def load_settings(home: Path) -> Settings:

@@ -12,7 +12,7 @@ from typing import Any
 import jsonschema_rs
 
 from ecert._encoding import b64url, canonical, parse_json, sha256
-from ecert.catalogue._envelope import compile_draft, compile_schema
+from ecert.catalogue._envelope import compile_schema
 from ecert.catalogue._number import SERIAL, NumberPattern
 from ecert.catalogue._type import CertificateType, inner_schema
 from ecert.errors import EcertError, TypeFolderError
@@ -239,25 +239,9 @@ def _assemble(
         face=face,
         template=template,
         digest=b64url(digest),
-        draft_validator=compile_draft(schema),
-        fields_validator=compile_schema(schema),
-        partial_validator=compile_schema(_without_demands(schema)),
     )
 
 
 def _number(part: Mapping[str, Any]) -> NumberPattern:
     pattern = re.compile(part["pattern"]) if "pattern" in part else None
     return NumberPattern(part["template"], pattern, bool(part.get("strict", False)))
-
-
-def _without_demands(schema: Any) -> Any:
-    """Drop what an honest partial presentation cannot meet: required members and least counts."""
-    if isinstance(schema, list):
-        return [_without_demands(item) for item in schema]
-    if not isinstance(schema, dict):
-        return schema
-    dropped = {"required", "minItems", "minProperties"}
-    kept = {name: _without_demands(item) for name, item in schema.items() if name not in dropped}
-    if isinstance(fields := schema.get("properties"), dict):  # names of fields, not keywords
-        kept["properties"] = {name: _without_demands(item) for name, item in fields.items()}
-    return kept

@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import date, timedelta
+from functools import cached_property
 from typing import Any
 
 import jsonschema_rs
 
 from ecert._encoding import b64, canonical, sha256
+from ecert.catalogue._envelope import compile_draft, compile_schema
 from ecert.catalogue._number import NumberPattern
 from ecert.model import Validity
 
@@ -35,12 +37,24 @@ class CertificateType:
     face: str = field(repr=False)
     template: str
     digest: str
-    draft_validator: jsonschema_rs.Draft202012Validator = field(repr=False, compare=False)
-    fields_validator: jsonschema_rs.Draft202012Validator = field(repr=False, compare=False)
-    partial_validator: jsonschema_rs.Draft202012Validator = field(repr=False, compare=False)
     _metadata: dict[str, tuple[bytes, str]] = field(
         default_factory=dict, init=False, repr=False, compare=False
     )
+
+    @cached_property
+    def draft_validator(self) -> jsonschema_rs.Draft202012Validator:
+        """What checks a whole draft."""
+        return compile_draft(self.schema)
+
+    @cached_property
+    def fields_validator(self) -> jsonschema_rs.Draft202012Validator:
+        """What checks the fields of a certificate."""
+        return compile_schema(self.schema)
+
+    @cached_property
+    def partial_validator(self) -> jsonschema_rs.Draft202012Validator:
+        """What checks the fields of a presentation, some of them left out."""
+        return compile_schema(_without_demands(self.schema))
 
     @property
     def is_confirmed(self) -> bool:
@@ -156,3 +170,16 @@ def inner_schema(schema: Any, kind: str, keyword: str) -> Mapping[str, Any]:
     """Give a sub-schema of a schema of some kind; empty where there is none (a schema may be true)."""
     inner = schema.get(keyword) if isinstance(schema, dict) and schema.get("type") == kind else None
     return inner if isinstance(inner, dict) else {}
+
+
+def _without_demands(schema: Any) -> Any:
+    """Drop what an honest partial presentation cannot meet: required members and least counts."""
+    if isinstance(schema, list):
+        return [_without_demands(item) for item in schema]
+    if not isinstance(schema, dict):
+        return schema
+    dropped = {"required", "minItems", "minProperties"}
+    kept = {name: _without_demands(item) for name, item in schema.items() if name not in dropped}
+    if isinstance(fields := schema.get("properties"), dict):  # names of fields, not keywords
+        kept["properties"] = {name: _without_demands(item) for name, item in fields.items()}
+    return kept

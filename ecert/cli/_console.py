@@ -7,24 +7,30 @@ import sys
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
-from typing import Annotated, Any, NoReturn
+from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 
 import orjson
 import typer
-from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-from ecert.config import default_home, open_registry
+from ecert import __version__
+from ecert.cli._verbs import VerbGroup
 from ecert.errors import EcertError, FileError, HomeError
+from ecert.home import default_home
 from ecert.model import Actor
-from ecert.registry import Registry
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from ecert.registry import Registry
 
 DONE, REFUSED, USAGE, UNDETERMINED = 0, 1, 2, 3
 MAX_INPUT_BYTES = 64 << 20
 
 app = typer.Typer(
     name="ecert",
+    cls=VerbGroup,
     help="An electronic licence and certificate registry 电子证照库.",
     no_args_is_help=True,
     rich_markup_mode="markdown",
@@ -34,7 +40,24 @@ app = typer.Typer(
 )
 # A client or key is named by a thumbprint, which may begin with a dash like an option.
 DASHED = {"ignore_unknown_options": True}
-words = Console(stderr=True, highlight=False, soft_wrap=True)
+
+
+class Words:
+    """What is said to people on standard error; loaded when something is first said."""
+
+    @cached_property
+    def console(self) -> Console:
+        """The console."""
+        from rich.console import Console
+
+        return Console(stderr=True, highlight=False, soft_wrap=True)
+
+    def print(self, *text: str, **how: Any) -> None:
+        """Print a line."""
+        self.console.print(*text, **how)
+
+
+words = Words()
 
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON document on standard output.")]
 Identifier = Annotated[
@@ -59,12 +82,23 @@ class _Chosen:
 chosen = _Chosen()
 
 
+def say_version(value: bool) -> None:
+    """Print the version and leave."""
+    if value:
+        put(f"ecert {__version__}")
+        raise typer.Exit
+
+
 @app.callback()
 def choose_home(
     home: Annotated[
         Path | None,
         typer.Option(help="The registry's home; `$ECERT_HOME` or ./ecert-home unless given."),
     ] = None,
+    version: Annotated[  # noqa: ARG001 - answered before anything else
+        bool,
+        typer.Option("--version", callback=say_version, is_eager=True, help="Say the version."),
+    ] = False,
 ) -> None:
     """Choose the registry that the verb works on."""
     chosen.home = home or default_home()
@@ -88,6 +122,8 @@ def actor(
 @contextmanager
 def opened(*, publishes: bool = False) -> Iterator[Registry]:
     """Open the registry for one verb; after a write, publish a checkpoint before leaving."""
+    from ecert.config import open_registry
+
     registry = open_registry(chosen.home)
     try:
         if registry.is_trial:
@@ -168,13 +204,21 @@ def read_input(name: str) -> bytes:
 @contextmanager
 def progress(title: str) -> Iterator[Callable[[int, int], None]]:
     """Show a bar on a terminal while long work runs; nothing elsewhere."""
+    from rich.progress import (
+        BarColumn,
+        MofNCompleteColumn,
+        Progress,
+        TextColumn,
+        TimeRemainingColumn,
+    )
+
     columns = (
         TextColumn("{task.description}"),
         BarColumn(),
         MofNCompleteColumn(),
         TimeRemainingColumn(),
     )
-    with Progress(*columns, console=words, disable=not words.is_terminal) as bar:
+    with Progress(*columns, console=words.console, disable=not words.console.is_terminal) as bar:
         task = bar.add_task(title, total=None)
         yield lambda done, total: bar.update(task, completed=done, total=total)
 

@@ -24,7 +24,7 @@ def demo(
 
     Example: `ecert demo`
     """
-    from ecert.demo import run  # noqa: PLC0415 - needs the service's libraries
+    from ecert.demo import run
 
     run(keeps_serving=not no_serve, as_json=as_json)
 
@@ -44,7 +44,7 @@ def serve(
     if settings.trial and host not in _LOOPBACK:
         raise HomeError("a trial home is served on this machine only: use --host 127.0.0.1")
     try:
-        from ecert_api.server import run  # noqa: PLC0415 - an optional part
+        from ecert_api.server import run
     except ImportError as error:
         raise HomeError("the service is not installed: pip install 'ecert[api]'") from error
     at = f"{host}:{port}"

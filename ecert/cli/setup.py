@@ -261,7 +261,7 @@ def _specimen(kind: CertificateType) -> bytes:
         registry.catalogue.add(replace(kind, state="published"))  # also a draft may be looked at
         by = actor()
         issued = registry.certificates.issue(kind.slug, dict(kind.example), by=by)
-        from ecert.pdf.compare import missing_on  # noqa: PLC0415 - slow to load, and only used here
+        from ecert.pdf.compare import missing_on
 
         made = registry.documents.get(issued.record.id, by=by).data
         if missing := missing_on(made, issued.record):

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from ecert.errors import EcertError, IdTokenRefused, InputError
-from ecert.formats._jws import FOREIGN_ALGORITHMS, check_foreign_keys, verify_foreign
+from ecert.formats._pyjwt import FOREIGN_ALGORITHMS, check_foreign_keys, verify_foreign
 from ecert.ids import check_credit_code, check_resident_number
 from ecert.model import CREDIT_CODE, RESIDENT_NUMBER, is_line
 

@@ -14,7 +14,7 @@ import pypdfium2
 
 from ecert.catalogue import CertificateType
 from ecert.errors import EcertError
-from ecert.formats.qr import read_image, unlikeness
+from ecert.formats.picture import read_image, unlikeness
 from ecert.model import Record
 from ecert.pdf.parts import Parts
 from ecert.pdf.read import UNREADABLE, SignedDocument, content

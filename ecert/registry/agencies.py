@@ -6,7 +6,7 @@ from datetime import datetime
 
 from ecert.errors import AlreadyExists, InputError, NotFound
 from ecert.fonts import unprintable
-from ecert.formats.qr import check_image
+from ecert.formats.picture import check_image
 from ecert.ids import check_credit_code, check_division
 from ecert.ledger.access import ANYBODY, CLIENTS, is_operator, managed
 from ecert.ledger.acting import Desk, Verbs, needs

@@ -11,7 +11,7 @@ from ecert.errors import DocumentError, EcertError, InputError, SignatureError
 from ecert.formats._jws import verify_jws
 from ecert.formats.annotation import UnverifiedCopy, parse_copy
 from ecert.formats.credential import issuer_address
-from ecert.formats.qr import check_image
+from ecert.formats.picture import check_image
 from ecert.formats.receipt import parse_receipt
 from ecert.formats.seal import UnverifiedSeal, parse_seal, seal_claims, verify_seal
 from ecert.formats.unverified_credential import UnverifiedCredential, parse_credential

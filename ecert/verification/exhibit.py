@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING
 
 from ecert.errors import DocumentError, InputError, SealError, TooLarge
 from ecert.formats.annotation import UnverifiedCopy
-from ecert.formats.qr import read_picture
 from ecert.formats.receipt import HEAD, Receipt, parse_receipt
 from ecert.formats.seal import UnverifiedSeal, parse_seal
 from ecert.formats.unverified_credential import UnverifiedCredential, parse_credential
@@ -90,6 +89,8 @@ def _read_document(raw: bytes) -> Exhibit:
 
 
 def _read_picture(raw: bytes) -> Exhibit:
+    from ecert.formats.picture import read_picture  # noqa: PLC0415 - slow to load, and many never need it
+
     try:
         texts = read_picture(raw)
     except (SealError, TooLarge):

@@ -14,6 +14,9 @@ from typing import Any
 
 import pytest
 
+from ecert import __version__
+from ecert.cli._verbs import VERBS, load
+
 DONE, REFUSED, USAGE, UNDETERMINED = 0, 1, 2, 3
 ROOT = Path(__file__).resolve().parents[2]
 PERMIT = "construction-permit"
@@ -342,20 +345,46 @@ def test_a_passphrase_that_protects_nothing_is_refused(
 
 def verbs() -> list[list[str]]:
     """List every verb of the command line, groups opened."""
-    from typer.main import get_command
-
-    from ecert.cli import app
-
     found: list[list[str]] = []
 
     def walk(command: Any, path: list[str]) -> None:
         for name, child in sorted(getattr(command, "commands", {}).items()):
             walk(child, [*path, name])
-        if path and not getattr(command, "commands", None):
+        if not getattr(command, "commands", None):
             found.append(path)
 
-    walk(get_command(app), [])
+    for name in sorted(VERBS):
+        walk(load(name), [name])
     return found
+
+
+@pytest.mark.parametrize("name", VERBS)
+def test_help_says_of_a_verb_what_the_verb_says_of_itself(name: str) -> None:
+    command = load(name)
+    assert command.help is not None
+    assert command.help.split("\n")[0] == VERBS[name].summary
+    inside = command.commands.values() if hasattr(command, "commands") else [command]
+    modules = {one.callback.__module__.rpartition(".")[2] for one in inside}
+    assert modules == set(VERBS[name].modules)
+
+
+def test_help_names_every_verb() -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "ecert", "--help"],
+        capture_output=True,
+        text=True,
+        check=True,
+        env={**os.environ, "TERM": "dumb", "COLUMNS": "200"},
+    )
+    for name, verb in VERBS.items():
+        assert re.search(rf"\b{name}\s+{re.escape(verb.summary)}", done.stdout), name
+
+
+def test_the_version_is_the_packages() -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "ecert", "--version"], capture_output=True, text=True, check=True
+    )
+    assert done.stdout == f"ecert {__version__}\n"
 
 
 @pytest.mark.parametrize("verb", verbs(), ids=" ".join)

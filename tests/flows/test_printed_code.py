@@ -29,7 +29,8 @@ from PIL import Image
 from ecert.catalogue import built_in_root
 from ecert.config import Plan, Surroundings, init_registry
 from ecert.formats.annotation import Copy
-from ecert.formats.qr import read_picture, version_of
+from ecert.formats.picture import read_picture
+from ecert.formats.qr import version_of
 from ecert.formats.seal import parse_seal, seal_claims, sign_seal
 from ecert.formats.unverified_credential import parse_credential
 from ecert.keys import EDDSA, ES256, PublicKey, Role, public_jwk

@@ -13,7 +13,8 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from ecert.errors import EcertError, SealError, TooLarge
-from ecert.formats.qr import MAX_PICTURE_BYTES, read_picture, to_png, to_terminal, version_of
+from ecert.formats.picture import MAX_PICTURE_BYTES, read_picture
+from ecert.formats.qr import to_png, to_terminal, version_of
 from tests.conftest import need
 from tests.unit.conftest import Examples
 
