@@ -54,7 +54,8 @@ class Settings(BaseSettings):
     ``time_stamp_url`` is an RFC 3161 authority for documents; with ``time_stamp_required`` they
     wait while it is silent, otherwise they are made without a time-stamp (B-B).
     ``verify_per_minute`` bounds ``POST /verify`` for each address, 0 for no limit; the address is
-    what ``X-Forwarded-For`` says where the caller is one of ``trusted_proxies``.
+    what ``X-Forwarded-For`` says where the caller is one of ``trusted_proxies``. ``metrics_port``
+    gives metrics to whoever reaches it on ``metrics_host``; 0: only ``/metrics`` with its scope.
     """
 
     model_config = SettingsConfigDict(env_prefix="ECERT_", extra="forbid", frozen=True)
@@ -70,6 +71,8 @@ class Settings(BaseSettings):
     time_stamp_required: bool = False
     verify_per_minute: int = VERIFY_PER_MINUTE
     trusted_proxies: str = ""
+    metrics_host: str = "127.0.0.1"
+    metrics_port: int = 0
 
     @model_validator(mode="after")
     def check(self) -> Self:

@@ -12,13 +12,13 @@ from contextlib import asynccontextmanager
 
 from fastapi import FastAPI
 from starlette.convertors import Convertor, register_url_convertor
-from starlette.routing import Route
 
 from ecert.config import VERIFY_PER_MINUTE
 from ecert.errors import EcertError, ForkGuard
 from ecert.registry import MAX_MATTER_BYTES, ROOT, Registry
-from ecert_api import pages, problems, webhooks
+from ecert_api import metrics, pages, problems, webhooks
 from ecert_api.context import Service
+from ecert_api.metrics import Measured
 from ecert_api.openapi import describe
 from ecert_api.routes import (
     administration,
@@ -33,7 +33,7 @@ from ecert_api.routes import (
     public,
     supervision,
 )
-from ecert_api.strict import BoundedBodies, HeadAsGet
+from ecert_api.strict import BareRoute, BoundedBodies, HeadAsGet
 
 PUBLISH_SECONDS = 1.0
 _LOG = logging.getLogger("ecert")
@@ -87,11 +87,13 @@ def create_app(
     *,
     verify_per_minute: int = VERIFY_PER_MINUTE,
     closes_registry: bool = False,
+    metrics_address: tuple[str, int] | None = None,
 ) -> FastAPI:
     """Make the service of one registry.
 
     ``verify_per_minute`` is for each address, 0 for no limit. With ``closes_registry`` the registry is
-    closed when the service stops, so that its database file is whole by itself.
+    closed when the service stops, so that its database file is whole by itself. ``metrics_address`` is
+    where metrics are given without a token (host, port), beside ``/metrics`` with the scope.
     """
     app = FastAPI(
         title="ecert",
@@ -104,18 +106,20 @@ def create_app(
     )
     app.state.service = Service(registry, verify_per_minute=verify_per_minute)
     app.state.closes_registry = closes_registry
+    app.state.metrics_address = metrics_address
     problems.install(app)
     for router in _ROUTERS:
         app.include_router(router)
     app.state.routes = [route for router in _ROUTERS for route in router.routes]
     # The busiest route stands first and alone; the router's own twin describes it.
     app.router.routes.insert(
-        0, Route("/v1/certificates/{identifier:certificate}", certificates.fetch)
+        0, BareRoute("/v1/certificates/{identifier:certificate}", certificates.fetch)
     )
     app.openapi = lambda: describe(app, registry.base)  # type: ignore[method-assign]  # FastAPI's documented way
     app.add_middleware(HeadAsGet)
     larger = {"/verify": public.MAX_VERIFY_BYTES, "/v1/matters": MAX_MATTER_BYTES}
     app.add_middleware(BoundedBodies, larger=larger)
+    app.add_middleware(Measured, metrics=app.state.service.metrics)
     return app
 
 
@@ -128,9 +132,14 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
     gc.set_threshold(50_000, 20, 100)
     background = [
         asyncio.create_task(_publish_for_ever(service)),
-        asyncio.create_task(webhooks.deliver_for_ever(service.registry)),
+        asyncio.create_task(webhooks.deliver_for_ever(service.registry, service.metrics)),
     ]
+    address = app.state.metrics_address
+    apart = None if address is None else metrics.serve(service.metrics, *address)
     yield
+    if apart is not None:
+        apart[0].shutdown()
+        apart[0].server_close()
     for task in background:
         task.cancel()
     await asyncio.gather(*background, return_exceptions=True)
@@ -149,10 +158,13 @@ async def _publish_for_ever(service: Service) -> None:
             if service.fork is None:
                 _LOG.error("%s", error.message)
             service.fork = error.message
+            service.metrics.failed("publish", error)
         except EcertError as error:
             _LOG.warning("not published: %s", error.message)
+            service.metrics.failed("publish", error)
         except Exception as error:  # noqa: BLE001 - publishing goes on
             # Whatever it was may pass, and without a publisher no receipt is ever given again.
             # Its text may hold what was entered, so only its kind is told.
             _LOG.error("not published: %s", type(error).__name__)
+            service.metrics.failed("publish", error)
         await asyncio.sleep(PUBLISH_SECONDS)

@@ -19,7 +19,8 @@ class Batch(Generic[Item, Result]):
     """Gathers items and hands them to ``work`` many at a time, on the writer's thread.
 
     While ``is_direct`` says so the work is done at once in the event loop: where a commit is
-    shorter than two threads' quarrel over the interpreter, that is faster for everybody.
+    shorter than handing the interpreter from one thread to another, that is faster for everybody.
+    ``noted`` is told how many items shared a commit.
     """
 
     def __init__(
@@ -29,9 +30,10 @@ class Batch(Generic[Item, Result]):
         *,
         most: int,
         is_direct: Callable[[], bool] = lambda: False,
+        noted: Callable[[int], None] = lambda _items: None,
     ) -> None:
         self._work, self._writer, self._most = work, writer, most
-        self._is_direct = is_direct
+        self._is_direct, self._noted = is_direct, noted
         self._waiting: list[tuple[Item, asyncio.Future[Result]]] = []
         self.is_running = False
         self._task: asyncio.Task[None] | None = None
@@ -64,6 +66,7 @@ class Batch(Generic[Item, Result]):
             if len(taken) == 1 and not taken[0][1].done():
                 taken[0][1].set_exception(error)
             return False
+        self._noted(len(items))
         for (_, future), result in zip(taken, results, strict=True):
             if not future.done():  # a caller that hung up is done
                 future.set_result(result)

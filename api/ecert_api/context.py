@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import time
 from collections.abc import Awaitable, Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
@@ -25,6 +26,7 @@ from ecert.registry import (
 from ecert.verification import Report, Verifier
 from ecert_api.batches import Batch
 from ecert_api.limits import RateLimit
+from ecert_api.metrics import Metrics, Standing
 
 MAX_BATCH = 128
 MAX_CHECKING = 16  # verifications at once: each may hold a body of 32 MB
@@ -35,23 +37,29 @@ class Service:
     """The running service: a registry, and the batches that share commits."""
 
     def __init__(self, registry: Registry, *, verify_per_minute: int) -> None:
-        self.registry = registry
+        self.registry, self.metrics = registry, Metrics()
+        self.metrics.registry.register(Standing(self._gauges, registry.store.backend))
         self.verifying = RateLimit(verify_per_minute)
         self.writer = ThreadPoolExecutor(1, "ecert-writer")
         self.checkers = ThreadPoolExecutor(max(2, os.cpu_count() or 2), "ecert-checker")
         self.checking = 0
         self.issues: Batch[IssueRequest, Issued | EcertError] = Batch(
-            registry.certificates.issue_many, self.writer, most=MAX_BATCH
+            registry.certificates.issue_many,
+            self.writer,
+            most=MAX_BATCH,
+            noted=lambda items: self.metrics.committed("issue", items),
         )
         self.audit: Batch[Sequence[AuditEntry], EcertError | None] = Batch(
             registry.desk.trail.write_calls,
             self.writer,
             most=256,
             is_direct=self._may_write_at_once,
+            noted=lambda items: self.metrics.committed("audit", items),
         )
         self._writing = 0
         self.running: set[tuple[str, bytes]] = set()  # keyed requests in flight on this node
         self.fork: str | None = None  # why the log does not sign, if it does not
+        self.published_at: float | None = None  # when it last did, on the monotonic clock
         self._verifier: Verifier | None = None
         self._is_local = registry.store.backend == "sqlite"
 
@@ -66,7 +74,7 @@ class Service:
 
     async def note_refusal(self, caller: Caller, request: Request, code: str) -> None:
         """Put into the trail that a known client was refused before anything was looked at."""
-        route = getattr(request.scope.get("route"), "path", "")  # the pattern, never what was sent
+        route = getattr(request.scope.get("route"), "path_format", "")  # the pattern, never what was sent
         by = caller.actor(purpose=f"{request.method} {route}".strip())
         await self.record([AuditEntry("call", by, code)])
 
@@ -121,8 +129,18 @@ class Service:
     async def publish(self) -> str:
         """Publish a checkpoint. Raises: ForkGuard, StoreBusy."""
         note = await self.write(self.registry.log.publish)
-        self.fork = None
+        self.fork, self.published_at = None, time.monotonic()
         return note
+
+    def _gauges(self) -> Iterator[tuple[str, str, float]]:
+        """Look up how things stand, for whoever reads the metrics."""
+        yield "ecert_log_entries", "Entries in the log.", self.registry.log.head().size
+        yield "ecert_log_signs", "Whether the log signs checkpoints.", float(self.fork is None)
+        if self.published_at is not None:
+            age = time.monotonic() - self.published_at
+            yield "ecert_checkpoint_age_seconds", "Since the newest checkpoint was up to date.", age
+        waiting = self.registry.webhooks.waiting()
+        yield "ecert_webhooks_waiting", "Clients that are yet to be told of something.", waiting
 
     # -- verifying ---------------------------------------------------------------------------------
 

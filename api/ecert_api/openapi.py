@@ -124,7 +124,7 @@ def _secured(path: str, scope: str | None) -> list[dict[str, list[str]]]:
     """Say who may call: nobody is asked for anything outside of /v1."""
     if path.startswith("/v1/me/"):
         return [{"holder": []}]
-    if not path.startswith("/v1/"):
+    if not path.startswith("/v1/") and scope is None:
         return []
     return [{"department": [] if scope in {None, ANYBODY} else [str(scope)]}]
 
@@ -137,6 +137,7 @@ SCOPE_WORDS = {
     "clients:manage": "manage clients of the own agency and of those below it",
     "matters:manage": "manage matters of the own agency and of those below it",
     "sharing:manage": "manage sharing rules and identity providers",
+    "metrics:read": "read the service's metrics",
 }
 TAGS = [
     {"name": "certificates", "description": "Issue, operate, find and read 证照."},

@@ -37,5 +37,10 @@ def make() -> FastAPI:
     home = Path(os.environ[_HOME])
     settings = load_settings(home)
     registry = open_registry(home)
-    per_minute = settings.verify_per_minute
-    return create_app(registry, verify_per_minute=per_minute, closes_registry=True)
+    port = settings.metrics_port
+    return create_app(
+        registry,
+        verify_per_minute=settings.verify_per_minute,
+        closes_registry=True,
+        metrics_address=(settings.metrics_host, port) if port else None,
+    )

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
@@ -15,6 +16,7 @@ import httpx
 
 from ecert.errors import EcertError
 from ecert.registry import Registry, WebhookRow
+from ecert_api.metrics import Metrics
 
 POLL_SECONDS = 1.0
 TIMEOUT_SECONDS = 10.0
@@ -27,27 +29,37 @@ MEDIA_TYPE = "application/jwt"
 _LOG = logging.getLogger("ecert")
 
 
-async def deliver_for_ever(registry: Registry) -> None:
+async def deliver_for_ever(registry: Registry, metrics: Metrics) -> None:
     """Deliver what is due, and look again; what goes wrong with one never stops the others."""
     async with httpx.AsyncClient(timeout=TIMEOUT_SECONDS, trust_env=False) as http:
         while True:
             try:
-                await deliver_due(registry, http)
+                await deliver_due(registry, http, metrics.told)
             except EcertError as error:
                 _LOG.warning("webhooks: %s", error.code)
+                metrics.failed("webhooks", error)
             except Exception as error:  # noqa: BLE001 - telling goes on, whatever happened once
                 _LOG.warning("webhooks: %s", type(error).__name__)
+                metrics.failed("webhooks", error)
             await asyncio.sleep(POLL_SECONDS)
 
 
-async def deliver_due(registry: Registry, http: httpx.AsyncClient) -> None:
-    """Make one attempt at each webhook that is due."""
+async def deliver_due(
+    registry: Registry, http: httpx.AsyncClient, noted: Callable[[str], None] = lambda _result: None
+) -> None:
+    """Make one attempt at each webhook that is due; ``noted`` is told what came of each."""
     now = int(registry.clock().timestamp())
     due = await asyncio.to_thread(registry.webhooks.all, now)
-    await asyncio.gather(*(_deliver(registry, http, row, now) for row in due))
+    await asyncio.gather(*(_deliver(registry, http, row, now, noted) for row in due))
 
 
-async def _deliver(registry: Registry, http: httpx.AsyncClient, row: WebhookRow, now: int) -> None:
+async def _deliver(
+    registry: Registry,
+    http: httpx.AsyncClient,
+    row: WebhookRow,
+    now: int,
+    noted: Callable[[str], None],
+) -> None:
     items, cursor = await asyncio.to_thread(
         lambda: registry.changes.waiting(row.client, after=row.cursor, limit=MAX_ITEMS)
     )
@@ -58,6 +70,7 @@ async def _deliver(registry: Registry, http: httpx.AsyncClient, row: WebhookRow,
     if not await asyncio.to_thread(registry.webhooks.lease, row, now + LEASE_SECONDS):
         return
     result = await _attempt(registry, http, row, items)
+    noted(result)
     if result.startswith("2"):
         settled = replace(row, cursor=cursor, failures=0, next_at=0, last_result=result)
     else:

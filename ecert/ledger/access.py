@@ -26,7 +26,8 @@ from ecert.store import (
 ISSUE, OPERATE, READ = "certificates:issue", "certificates:operate", "certificates:read"
 AUDIT, CLIENTS = "audit:read", "clients:manage"
 MATTERS, SHARING = "matters:manage", "sharing:manage"
-SCOPES = frozenset({ISSUE, OPERATE, READ, AUDIT, CLIENTS, MATTERS, SHARING})
+METRICS = "metrics:read"
+SCOPES = frozenset({ISSUE, OPERATE, READ, AUDIT, CLIENTS, MATTERS, SHARING, METRICS})
 ANYBODY = "*"  # a verb that needs no scope, only an actor
 MAX_IDENTIFIER = 128
 _OF_TYPE = READ + ":"  # certificates:read:<type>, of every agency

@@ -8,7 +8,7 @@ from ecert.formats.status_list import TTL
 from ecert.ids import ROOT
 from ecert.issuance import Idempotency, Issued
 from ecert.issuance.copies import CopyWish
-from ecert.ledger.access import ANYBODY, SCOPES, refusal
+from ecert.ledger.access import ANYBODY, METRICS, SCOPES, refusal
 from ecert.ledger.acting import Charter
 from ecert.ledger.log import tile_path
 from ecert.ledger.trail import AuditEntry, DeferredTrail, Trail
@@ -39,6 +39,7 @@ __all__ = [
     "ASSERTION_TYPE",
     "INVALID_CLIENT",
     "MAX_MATTER_BYTES",
+    "METRICS",
     "ROOT",
     "SCOPES",
     "TILE",

@@ -42,6 +42,10 @@ class Webhooks(Verbs):
         with self.desk.store.reading() as reading:
             return webhooks.listed(reading, due_at)
 
+    def waiting(self) -> int:
+        """Count the webhooks whose last attempt was not heard."""
+        return sum(row.failures > 0 for row in self.all())
+
     def lease(self, row: WebhookRow, until: int) -> bool:
         """Take a webhook for one attempt; False when another node was first."""
         return self.desk.store.write(lambda tx: webhooks.lease(tx, row, until))

@@ -937,15 +937,3 @@ def test_the_service_says_that_it_lives_and_is_ready(portal: Portal) -> None:
     body = get(portal, "/health/ready")
     assert body["status"] == "ready"
     assert body["log_size"] == portal.counts()[1]
-
-
-def test_metrics_are_in_the_prometheus_text_format(portal: Portal) -> None:
-    answer = portal.send("GET", "/metrics")
-    assert answer.status_code == 200
-    assert answer.headers["content-type"].startswith("text/plain; version=0.0.4")
-    lines = answer.text.splitlines()
-    assert answer.text.endswith("\n")
-    for line in lines:
-        assert line.startswith(("# HELP ", "# TYPE ")) or re.fullmatch(r"[a-z_]+ \d+", line)
-    assert f"ecert_log_entries {portal.counts()[1]}" in lines
-    assert "ecert_log_signs 1" in lines

@@ -23,6 +23,7 @@ from ecert.registry import Registry
 from ecert.store import WebhookRow
 from ecert.testing import SettableClock
 from ecert_api import webhooks
+from ecert_api.metrics import Metrics
 from tests.api.conftest import jwk_of, make_key, make_registry_at
 from tests.conftest import CLERK, CONSTRUCTION, PLANNING, WORKS
 
@@ -359,7 +360,7 @@ def test_an_address_that_none_can_call_stops_nobody_elses(
 
     async def run() -> None:
         """Run the delivery as the service does, until the good one heard twice or it has died."""
-        loop = asyncio.create_task(webhooks.deliver_for_ever(registry))
+        loop = asyncio.create_task(webhooks.deliver_for_ever(registry, Metrics()))
         for operation in (Operation.SUSPEND, Operation.RESUME):
             operate(registry, permit, operation)
             heard = asyncio.create_task(asyncio.to_thread(receiver.heard.wait, 20))

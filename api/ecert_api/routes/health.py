@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import Any
 
 from fastapi import APIRouter, Response
 
+from ecert.registry import METRICS
 from ecert_api.bodies.public import LiveShape, ReadyShape
 from ecert_api.context import ServiceDep
-from ecert_api.openapi import problems
+from ecert_api.metrics import CONTENT_TYPE
+from ecert_api.openapi import SCOPE, problems, text_answer
 from ecert_api.problems import problem
+from ecert_api.strict import StrictRoute
 
-router = APIRouter(tags=["health"])
+router = APIRouter(tags=["health"], route_class=StrictRoute)
 
 
 @router.get("/health/live", response_model=LiveShape)
@@ -29,16 +33,16 @@ async def ready(service: ServiceDep) -> Any:
     return {"status": "ready", "log_size": head.size}
 
 
-@router.get("/metrics", response_class=Response)
+@router.get(
+    "/metrics",
+    response_class=Response,
+    responses={**text_answer("text/plain", "The metrics."), **problems(401, 403)},
+    openapi_extra={SCOPE: METRICS},
+)
 async def metrics(service: ServiceDep) -> Response:
-    """Give a few numbers in the Prometheus text format."""
-    head = await service.look(service.registry.log.head)
-    lines = [
-        "# HELP ecert_log_entries Entries in the log.",
-        "# TYPE ecert_log_entries counter",
-        f"ecert_log_entries {head.size}",
-        "# HELP ecert_log_signs Whether the log signs checkpoints.",
-        "# TYPE ecert_log_signs gauge",
-        f"ecert_log_signs {0 if service.fork else 1}",
-    ]
-    return Response("\n".join(lines) + "\n", 200, None, "text/plain; version=0.0.4")
+    """Give the metrics of this process in the Prometheus text format.
+
+    ``metrics_port`` gives them without a token, to whoever reaches that port.
+    """
+    text = await asyncio.to_thread(service.metrics.text)
+    return Response(text, 200, None, CONTENT_TYPE)
