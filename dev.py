@@ -15,14 +15,14 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent
 LOCK = ROOT / "requirements.lock"
-VENV = ROOT / ".venv"
+VENV = ROOT / os.environ.get("ECERT_VENV", ".venv")  # CI keeps one for each Python
 PYTHON = str(VENV / ("Scripts/python.exe" if os.name == "nt" else "bin/python"))
 EVERYTHING = "--all-extras --group dev --universal --python-version 3.11 --no-annotate"
 TASKS = {
     "demo": ["ecert demo"],
     "serve": ["ecert serve"],
     "bench": ["tests.bench"],
-    "test": ["pytest -n auto --dist loadfile"],
+    "test": ["pytest -n auto --dist loadfile --durations=10"],
     "lint": ["ruff check .", "ruff format --check .", "mypy"],
     "lock": [f"uv pip compile pyproject.toml {EVERYTHING} --generate-hashes -qo requirements.lock"],
 }

@@ -16,7 +16,7 @@ from starlette.convertors import Convertor, register_url_convertor
 from ecert.config import VERIFY_PER_MINUTE
 from ecert.errors import EcertError, ForkGuard
 from ecert.registry import MAX_MATTER_BYTES, ROOT, Registry
-from ecert_api import metrics, pages, problems, webhooks
+from ecert_api import docs, metrics, pages, problems, webhooks
 from ecert_api.context import Service
 from ecert_api.metrics import Measured
 from ecert_api.openapi import describe
@@ -79,6 +79,7 @@ _ROUTERS = (
     log.router,
     health.router,
     pages.router,
+    docs.router,
 )
 
 

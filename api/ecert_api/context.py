@@ -74,7 +74,9 @@ class Service:
 
     async def note_refusal(self, caller: Caller, request: Request, code: str) -> None:
         """Put into the trail that a known client was refused before anything was looked at."""
-        route = getattr(request.scope.get("route"), "path_format", "")  # the pattern, never what was sent
+        route = getattr(
+            request.scope.get("route"), "path_format", ""
+        )  # the pattern, never what was sent
         by = caller.actor(purpose=f"{request.method} {route}".strip())
         await self.record([AuditEntry("call", by, code)])
 

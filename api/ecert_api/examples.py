@@ -9,13 +9,47 @@ EXAMPLE_ID = (
     "1.2.156.3005.2.11440114MA00000915905.11440114MA00000915.01M820CVEAENFHZTCYQG0E2KKV.001.C"
 )
 JSON = "application/json"
-_MAX_DEPTH = 8
-_STRINGS: Mapping[str, str] = {  # by the member's name: what such a text looks like
+_MAX_DEPTH = 12
+_ULID, _THUMBPRINT = "01KJP2N7E09BZ0XEMAWPHZ6DK0", "9HJf7_I-vXK2ZdH1Hc0Tn2Uq7dJ8k0y5c1yQkV0Gm3E"
+_BY_PATTERN: Mapping[str, str] = {  # what has no better name below
+    "^[0-9A-Z]{26}$": _ULID,
+    "^[0-9A-Z]{18}$": "11440114MA0000093B",
+    "^[0-9]{1,18}$": "57",
+    "^[a-z0-9][a-z0-9_-]{0,63}$": "civil-defence",
+    r"^[a-z][a-z0-9_]*(\.[a-z][a-z0-9_]*){0,2}$": "holders.name",
+    "^(fields|holders|attachments)(\\.[a-z][a-z0-9_]*){1,2}$": "holders.name",
+}
+_MEDIA: Mapping[str, str] = {  # of bodies that are not JSON: how one begins
+    "application/dc+sd-jwt": "eyJhbGciOiJFUzI1NiIsInR5cCI6ImRjK3NkLWp3dCJ9…~WyJ…~",
+    "application/statuslist+jwt": "eyJhbGciOiJFUzI1NiIsInR5cCI6InN0YXR1c2xpc3Qrand0In0…",
+    "application/jwt": "eyJhbGciOiJFUzI1NiIsInR5cCI6ImVjZXJ0LXN0YXR1cy1kZXRhaWxzK2p3dCJ9…",
+    "application/pdf": "%PDF-1.7 …",
+    "application/zip": "PK…",
+    "application/octet-stream": "(32 bytes for each hash)",
+    "image/png": "PNG …",
+    "image/jpeg": "JPEG …",
+    "image/svg+xml": '<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 640 240">…</svg>',
+    "text/csv": "day,papers_not_brought\n2026-03-02,4\n",
+    "text/html": "<!doctype html>…",
+    "text/plain": "c2sp.org/tlog-proof@v1\n…",
+    "application/x-www-form-urlencoded": "grant_type=client_credentials&client_assertion=eyJ…"
+    "&client_assertion_type=urn:ietf:params:oauth:client-assertion-type:jwt-bearer",
+}
+_PARAMETERS: Mapping[str, str | int] = {
+    "identifier": EXAMPLE_ID,
+    "code": "HD-ZJ-01",
+    "slug": "construction-permit",
+    "version": 1,
+    "number": 0,
+    "path": "0/000",
+    "client_id": _THUMBPRINT,
+    "kid": _THUMBPRINT,
+    "issuer": "https://id.example.gov.cn",
+}
+BY_NAME: Mapping[str, str] = {
     "id": EXAMPLE_ID,
     "certificate": EXAMPLE_ID,
     "identifier": EXAMPLE_ID,
-}
-BY_NAME: Mapping[str, Any] = {
     "agency": "11440114MA0000093B",
     "parent": "11440114MA00000915",
     "issuer": "11440114MA00000915",
@@ -33,6 +67,7 @@ BY_NAME: Mapping[str, Any] = {
     "legal_basis": "国务院令第716号第七条",
     "recipient": "示例银行花都支行",
     "until": "2026-12-31",
+    "use_code": "27182818",
     "division": "440114",
     "zh": "建筑工程施工许可证",
     "en": "construction permit",
@@ -42,13 +77,24 @@ BY_NAME: Mapping[str, Any] = {
 
 
 def give_examples(operation: dict[str, Any], schemas: Mapping[str, Any]) -> None:
-    """Give an operation's JSON body and answers an example each, where it has none."""
+    """Give an operation's parameters, body and answers an example each, where they have none."""
+    for parameter in operation.get("parameters", ()):
+        if parameter["required"] and "example" not in parameter:
+            parameter["example"] = _of_parameter(parameter)
     bodies = [operation.get("requestBody", {})]
     bodies += [one for code, one in operation["responses"].items() if code.startswith("2")]
     for body in bodies:
-        content = body.get("content", {}).get(JSON)
-        if content and "example" not in content and content.get("schema"):
-            content["example"] = example_of(content["schema"], schemas, "")
+        for kind, content in body.get("content", {}).items():
+            if "example" not in content and "examples" not in content:
+                content["example"] = _MEDIA.get(kind) or example_of(
+                    content.get("schema", {}), schemas, ""
+                )
+
+
+def _of_parameter(parameter: Mapping[str, Any]) -> str | int:
+    if parameter["schema"].get("pattern") == "^[0-9A-Z]{18}$":
+        return BY_NAME["agency"]
+    return _PARAMETERS.get(parameter["name"], _ULID)
 
 
 def example_of(
@@ -56,7 +102,7 @@ def example_of(
 ) -> Any:
     """Make an example that fits a schema, in words that the field uses."""
     if "$ref" in schema:
-        return example_of(schemas[schema["$ref"].rpartition("/")[2]], schemas, name, depth)
+        return example_of(_resolved(schema, schemas), schemas, name, depth)
     for given in ("example", "default", "const"):
         if schema.get(given) is not None:
             return schema[given]
@@ -68,6 +114,11 @@ def example_of(
         if choice in schema:
             return example_of(schema[choice][0], schemas, name, depth)
     return _of_kind(schema, schemas, name, depth)
+
+
+def _resolved(schema: Mapping[str, Any], schemas: Mapping[str, Any]) -> Mapping[str, Any]:
+    found: Mapping[str, Any] = schemas[schema["$ref"].rpartition("/")[2]]
+    return found
 
 
 def _of_kind(schema: Mapping[str, Any], schemas: Mapping[str, Any], name: str, depth: int) -> Any:
@@ -94,5 +145,5 @@ def _text(schema: Mapping[str, Any], name: str) -> str:
         return "2026-03-02"
     if name.endswith("_at") or name == "at":
         return "2026-03-02T01:30:00Z"
-    found = BY_NAME.get(name, _STRINGS.get(name))
-    return found if isinstance(found, str) else "…"
+    by_pattern = _BY_PATTERN.get(schema.get("pattern", ""))
+    return by_pattern or BY_NAME.get(name) or "…"

@@ -13,7 +13,7 @@ from ecert.errors import NotFound
 from ecert.verification.report import REASONS
 
 router = APIRouter(include_in_schema=False)
-_MEDIA = {
+MEDIA = {
     "css": "text/css; charset=utf-8",
     "js": "text/javascript; charset=utf-8",
     "json": "application/json",
@@ -28,7 +28,6 @@ _POLICY = (
     "base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
 )
 _HEADERS = {
-    "Content-Security-Policy": _POLICY,
     "Permissions-Policy": "camera=(self), microphone=(), geolocation=()",
     "Referrer-Policy": "no-referrer",
     "X-Content-Type-Options": "nosniff",
@@ -56,13 +55,13 @@ _STATIC = _read_static()
 @router.get("/V")
 async def page(request: Request) -> Response:
     """Give the verification page 核验页; what stands after the # never reaches this site."""
-    return _answer(request, _PAGE, "text/html; charset=utf-8")
+    return give_file(request, _PAGE, "text/html; charset=utf-8")
 
 
 @router.get("/sw.js")
 async def service_worker(request: Request) -> Response:
     """Give the service worker, from the top so that it may keep the whole page."""
-    return _answer(request, _STATIC["sw.js"], _MEDIA["js"])
+    return give_file(request, _STATIC["sw.js"], MEDIA["js"])
 
 
 @router.get("/static/{name}")
@@ -70,13 +69,13 @@ async def static(request: Request, name: Annotated[str, Path(max_length=64)]) ->
     """Give one of the page's own files. Raises: NotFound."""
     if name not in _STATIC:
         raise NotFound("there is no such file")
-    return _answer(request, _STATIC[name], _MEDIA[name.rpartition(".")[2]])
+    return give_file(request, _STATIC[name], MEDIA[name.rpartition(".")[2]])
 
 
-def _answer(request: Request, data: bytes, media: str) -> Response:
+def give_file(request: Request, data: bytes, media: str, policy: str = _POLICY) -> Response:
     """Answer with the file, or 304 when the browser has it (RFC 9110 §13.1.2)."""
     tag = f'"{hashlib.sha256(data).hexdigest()[:32]}"'
-    headers = {**_HEADERS, "ETag": tag}
+    headers = {**_HEADERS, "Content-Security-Policy": policy, "ETag": tag}
     if request.headers.get("if-none-match") == tag:
         return Response(status_code=304, headers=headers)
     return Response(data, 200, headers, media)

@@ -35,7 +35,8 @@ from ecert.registry import Registry
 from ecert.store import tables, trees
 from ecert.testing import SettableClock
 from ecert_api import create_app
-from tests.conftest import CLERK, CONSTRUCTION, PLANNING, WORKS, trail_rows
+from tests.api import answers
+from tests.conftest import CLERK, CONSTRUCTION, PATIENCE, PLANNING, WORKS, trail_rows
 
 RURAL = "rural-construction-planning-permit"
 SITING = "project-siting-opinion"  # its validity is three years, so it can expire
@@ -50,7 +51,7 @@ GROUNDS = {
 }
 REASONS = {"reason": "申请人申请", "basis": "穗规划资源〔2026〕1号", "operator": "赵六"}
 EVERYTHING = ("certificates:issue", "certificates:operate", "certificates:read")
-TIMEOUT = 30.0
+TIMEOUT = PATIENCE
 
 PrivateKey = ec.EllipticCurvePrivateKey | ed25519.Ed25519PrivateKey
 Send = Callable[..., httpx.Response]
@@ -129,7 +130,7 @@ class Portal:
     """A running service: ``send`` makes one HTTP request, ``registry`` is what lies behind it."""
 
     def __init__(self, send: Send, registry: Registry) -> None:
-        self.send, self.registry = send, registry
+        self._send, self.registry = send, registry
         self.base = registry.base
         self.planning = self.enrol(PLANNING.code, EVERYTHING)
         self.construction = self.enrol(CONSTRUCTION.code, EVERYTHING)
@@ -137,6 +138,12 @@ class Portal:
         self.reader = self.enrol(PLANNING.code, ["certificates:read"])
         self.issuer = self.enrol(PLANNING.code, ["certificates:issue"])
         self.auditor = self.enrol(CONSTRUCTION.code, ["audit:read"])
+
+    def send(self, method: str, path: str, **members: Any) -> httpx.Response:
+        """Make one request; a good answer is held to what its route declares."""
+        answer = self._send(method, path, **members)
+        answers.check(method, answer)
+        return answer
 
     def now(self) -> int:
         """Tell the time by the registry's clock."""

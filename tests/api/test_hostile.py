@@ -34,7 +34,7 @@ from tests.api.conftest import (
     make_registry_at,
     refused,
 )
-from tests.conftest import CLERK, CONSTRUCTION, PLANNING, WORKS
+from tests.conftest import CLERK, CONSTRUCTION, PATIENCE, PLANNING, WORKS
 
 MARKER = "马克思齐MARKER"  # a personal value: it may never come back, nor stand in a log line
 CODE = "440114197806119981"  # a holder's code, in order
@@ -460,7 +460,7 @@ def test_no_answer_names_the_host_that_a_caller_names(portal: Portal) -> None:
 def raw(portal: Portal, request: bytes) -> bytes:
     """Send bytes that no client library would send; give what comes back."""
     host, port = portal.base.removeprefix("http://").split(":")
-    with socket.create_connection((host, int(port)), timeout=30) as connection:
+    with socket.create_connection((host, int(port)), timeout=PATIENCE) as connection:
         connection.sendall(request)
         connection.shutdown(socket.SHUT_WR)
         answer = b""

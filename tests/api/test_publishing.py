@@ -12,10 +12,9 @@ import pytest
 from ecert.registry import Registry
 from ecert_api import app as service_app
 from ecert_api.context import Service
-from tests.conftest import CLERK, WORKS
+from tests.conftest import CLERK, PATIENCE, WORKS
 
 Drafts = Callable[..., dict[str, Any]]
-PATIENCE = 30.0
 
 
 @contextmanager

@@ -23,7 +23,7 @@ from ecert.reuse.sharing import WHOLE, Mode, new_rule
 from ecert.samples.district import agencies, chain
 from ecert.testing import SettableClock
 from tests.api.conftest import Portal, System, refused
-from tests.conftest import CLERK, CONSTRUCTION, PLANNING, WORKS
+from tests.conftest import CLERK, CONSTRUCTION, PATIENCE, PLANNING, WORKS
 from tests.oidc.provider import ACCOUNTS, ENTERPRISE, HIGH, PERSON, Provider, oidc
 
 __all__ = ["oidc"]
@@ -659,7 +659,7 @@ def test_a_call_that_waits_is_answered_when_something_happens(
         return found
 
     def act() -> None:
-        assert looked.wait(20)
+        assert looked.wait(PATIENCE)
         town.operate(works, Operation.WITHDRAW)
 
     monkeypatch.setattr(town.registry.changes, "since", look)

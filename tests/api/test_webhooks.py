@@ -25,7 +25,7 @@ from ecert.testing import SettableClock
 from ecert_api import webhooks
 from ecert_api.metrics import Metrics
 from tests.api.conftest import jwk_of, make_key, make_registry_at
-from tests.conftest import CLERK, CONSTRUCTION, PLANNING, WORKS
+from tests.conftest import CLERK, CONSTRUCTION, PATIENCE, PLANNING, WORKS
 
 BASIS = Basis("申请人申请", "穗规划资源〔2026〕1号", "赵六")
 BASE = "http://127.0.0.1:8000"
@@ -117,7 +117,7 @@ def deliver(registry: Registry) -> None:
     """Make one attempt at what is due."""
 
     async def run() -> None:
-        async with httpx.AsyncClient(timeout=20, trust_env=False) as http:
+        async with httpx.AsyncClient(timeout=PATIENCE, trust_env=False) as http:
             await webhooks.deliver_due(registry, http)
 
     asyncio.run(run())
@@ -363,7 +363,7 @@ def test_an_address_that_none_can_call_stops_nobody_elses(
         loop = asyncio.create_task(webhooks.deliver_for_ever(registry, Metrics()))
         for operation in (Operation.SUSPEND, Operation.RESUME):
             operate(registry, permit, operation)
-            heard = asyncio.create_task(asyncio.to_thread(receiver.heard.wait, 20))
+            heard = asyncio.create_task(asyncio.to_thread(receiver.heard.wait, PATIENCE))
             await asyncio.wait({loop, heard}, return_when=asyncio.FIRST_COMPLETED)
             receiver.heard.set()
             await heard

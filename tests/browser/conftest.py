@@ -22,14 +22,14 @@ import cbor2
 import httpx
 import pytest
 import uvicorn
-from playwright.sync_api import Browser, ConsoleMessage, Page, sync_playwright
+from playwright.sync_api import Browser, ConsoleMessage, Page, expect, sync_playwright
 
 from ecert.config import Plan, Surroundings, init_registry
 from ecert.model import Actor, Basis, Operation, Record, civil_date
 from ecert.registry import CopyWish, Registry
 from ecert.store import documents
 from ecert_api import create_app
-from tests.conftest import PLANNING, WORKS, need
+from tests.conftest import PATIENCE, PLANNING, WORKS, need
 
 RURAL = "rural-construction-planning-permit"
 SITING = "project-siting-opinion"
@@ -195,7 +195,7 @@ def serving(app: Any, listening: socket.socket) -> contextlib.ExitStack:
     stack = contextlib.ExitStack()
     stack.callback(stop)
     url = f"http://127.0.0.1:{listening.getsockname()[1]}/health/ready"
-    httpx.get(url, timeout=30, trust_env=False).raise_for_status()
+    httpx.get(url, timeout=PATIENCE, trust_env=False).raise_for_status()
     return stack
 
 
@@ -288,6 +288,7 @@ def own_site(tmp_path: Path) -> Iterator[Site]:
 def browser() -> Iterator[Browser]:
     """Give one Chromium for these tests alone: Playwright's loop must not outlive them."""
     need("chromium")
+    expect.set_options(timeout=PATIENCE * 1000)
     with open_browser() as opened:
         yield opened
 
@@ -352,7 +353,7 @@ def open_page(browser: Browser, noise: Noise) -> Iterator[OpenPage]:
     def open_one(locale: str = "zh-CN", **options: Any) -> Page:
         wanted = {"service_workers": "block", "timezone_id": ZONE, **options}
         context = browser.new_context(locale=locale, **wanted)
-        context.set_default_timeout(10_000)
+        context.set_default_timeout(PATIENCE * 1000)
         contexts.append(context)
         page = context.new_page()
         noise.listen(page)
@@ -368,7 +369,7 @@ def open_page(browser: Browser, noise: Noise) -> Iterator[OpenPage]:
 @pytest.fixture(scope="package")
 def shared_page(browser: Browser) -> Iterator[Page]:
     context = browser.new_context(locale="zh-CN", timezone_id=ZONE, service_workers="block")
-    context.set_default_timeout(10_000)
+    context.set_default_timeout(PATIENCE * 1000)
     yield context.new_page()
     context.close()
 

@@ -91,7 +91,7 @@ def draw(browser: Browser, site: Site) -> None:
     page.goto(site.url)
     file = FilePayload(name="a.pdf", mimeType="application/pdf", buffer=site.document("valid"))
     page.locator("#file").set_input_files(file)
-    expect(page.locator(VERDICT)).to_have_class("good", timeout=20_000)
+    expect(page.locator(VERDICT)).to_have_class("good")
     save(page, "page-document-zh")
 
     page = open_phone(browser, "page-offline-en", viewport=TALL)

@@ -74,6 +74,7 @@ def test_everything_is_reached_by_keyboard(open_page: OpenPage, site: Site) -> N
 
 def test_a_file_is_chosen_by_keyboard(open_page: OpenPage, site: Site) -> None:
     page = open_page()
+    page.on("filechooser", lambda _: None)  # so that choosers are caught from the first key on
     page.goto(site.url)
     tab_to(page, "file")
     with page.expect_file_chooser() as chooser:

@@ -27,7 +27,7 @@ from ecert.model import Record
 from ecert.registry import CopyWish, Registry
 from ecert.store import documents
 from ecert.testing import SettableClock
-from tests.conftest import CLERK, PLAN, WORKS, need
+from tests.conftest import CLERK, PATIENCE, PLAN, WORKS, need
 
 ROOT = Path(__file__).resolve().parents[2]
 SCHEMAS = ROOT / "schemas"
@@ -158,7 +158,7 @@ def print_copy(registry: Registry, of: Sample, wish: CopyWish) -> Sample:
 def run(program: str, *words: str) -> str:
     """Run a judge and give what it says."""
     done = subprocess.run(
-        [need(program), *words], capture_output=True, text=True, check=False, timeout=120
+        [need(program), *words], capture_output=True, text=True, check=False, timeout=PATIENCE
     )
     assert done.returncode == 0, (program, done.returncode, done.stdout, done.stderr)
     return done.stdout
@@ -265,7 +265,7 @@ def _classes() -> tempfile.TemporaryDirectory[str]:
     folder = tempfile.TemporaryDirectory(prefix="ecert-verapdf-")
     goal = ["dependency:copy-dependencies", f"-DoutputDirectory={folder.name}"]
     command = [need("mvn"), "-q", "-B", "-f", str(VERAPDF / "pom.xml"), *goal]
-    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=300)
+    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=PATIENCE)
     if done.returncode != 0:
         reason = f"Maven could not fetch veraPDF: {done.stdout[-300:]}"
         folder.cleanup()

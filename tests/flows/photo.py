@@ -13,6 +13,8 @@ from statistics import NormalDist
 import zxingcpp
 from PIL import Image, ImageChops, ImageDraw, ImageFilter
 
+from tests.conftest import PATIENCE
+
 INCH = 25.4  # mm
 _SUPERSAMPLING = 3  # a lens averages over each pixel
 _BELL = NormalDist()
@@ -65,7 +67,7 @@ def zbar(zbarimg: str) -> Callable[[Image.Image], list[str]]:
             input=data.getvalue(),
             capture_output=True,
             check=False,
-            timeout=30,
+            timeout=PATIENCE,
         )
         if done.returncode not in {0, 4}:  # 4: nothing found
             raise AssertionError(done.stderr.decode())

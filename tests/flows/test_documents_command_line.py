@@ -20,7 +20,7 @@ from sqlalchemy import select
 from ecert.config import Plan, Surroundings, init_registry, open_registry
 from ecert.registry import IssueRequest, Registry
 from ecert.store.tables import metadata
-from tests.conftest import CLERK, WORKS, trail_rows
+from tests.conftest import CLERK, PATIENCE, WORKS, trail_rows
 from tests.flows.pages import draft, run, seal_picture
 
 DONE, REFUSED, USAGE = 0, 1, 2
@@ -67,7 +67,7 @@ class Home:
             capture_output=True,
             text=True,
             check=False,
-            timeout=120,
+            timeout=PATIENCE,
         )
 
     def start(self, *words: str, **streams: Any) -> subprocess.Popen[bytes]:

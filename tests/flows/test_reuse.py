@@ -28,7 +28,7 @@ from ecert.registry import Registry
 from ecert.reuse.sharing import Mode, new_rule
 from ecert_api import create_app
 from tests.api.conftest import Drafts, free_port, make_registry_at
-from tests.conftest import CLERK, trail_rows
+from tests.conftest import CLERK, PATIENCE, trail_rows
 from tests.oidc.provider import ENTERPRISE, HIGH, PERSON, Provider, oidc
 
 __all__ = ["oidc"]  # the fixture
@@ -64,7 +64,7 @@ class Town:
             f"{self.registry.base}/v1{path}",
             headers=headers,
             trust_env=False,
-            timeout=20,
+            timeout=PATIENCE,
             **members,
         )
 
@@ -90,7 +90,7 @@ def town(tmp_path: Path, a_draft: Drafts, oidc: Provider) -> Iterator[Town]:
     )
     thread = threading.Thread(target=server.run, args=([listening],), daemon=True)
     thread.start()
-    httpx.get(f"{url}/health/ready", trust_env=False, timeout=20).raise_for_status()
+    httpx.get(f"{url}/health/ready", trust_env=False, timeout=PATIENCE).raise_for_status()
     with (
         enrol(registry, "施工许可审批系统", CONSTRUCTION.code) as construction,
         enrol(registry, "投资项目审批系统", REFORM.code) as reform,

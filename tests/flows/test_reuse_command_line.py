@@ -587,7 +587,7 @@ MISTAKES = [
     (("matter", "sample", "--district", "--matters", "-5"), USAGE),
     ((*CHECK,), REFUSED),
     (("matter", "checklist", "T-0", "--project", PROJECT), REFUSED),
-    ((*CHECK, "--project", PROJECT, "--case", "nonsense"), REFUSED),
+    ((*CHECK, "--project", PROJECT, "--situation", "nonsense"), REFUSED),
     ((*CHECK, "--project", PROJECT, "--agency", "nonsense"), REFUSED),
     ((*CHECK, "--project", PROJECT, "--agency", REFORM), REFUSED),
     ((*CHECK, "--grant", "nonsense"), REFUSED),

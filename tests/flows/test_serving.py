@@ -18,10 +18,9 @@ import pytest
 from ecert.config import Surroundings, open_registry
 from ecert.registry import Query
 from tests.api.conftest import Portal, free_port, make_registry_at
-from tests.conftest import CLERK
+from tests.conftest import CLERK, PATIENCE
 
 Drafts = Callable[..., dict[str, Any]]
-PATIENCE = 30.0
 
 
 @contextmanager

@@ -26,10 +26,11 @@ from urllib.parse import urlencode
 import httpx
 import pytest
 
+from tests.conftest import PATIENCE
+
 HERE = Path(__file__).parent
 PACKAGE = ("package.json", "package-lock.json", ".npmrc")
 SCOPE = "openid identity"
-PATIENCE = 20.0  # seconds for any one answer
 
 HIGH, LOW = "urn:example:loa:3", "urn:example:loa:1"
 ENTERPRISE, PERSON, LOW_PERSON = "account-enterprise", "account-person", "account-low"
@@ -83,10 +84,10 @@ class _Node:
         assert self.process.stdin is not None
         self.process.stdin.close()
         try:
-            self.process.wait(timeout=5)
+            self.process.wait(timeout=PATIENCE)
         except subprocess.TimeoutExpired:
             self.process.kill()
-        self._reader.join(timeout=5)
+        self._reader.join(timeout=PATIENCE)
 
 
 @dataclass(frozen=True)
@@ -233,7 +234,7 @@ def _fill(npm: str, folder: Path) -> None:
     command = [npm, "ci", "--ignore-scripts", "--no-audit", "--no-fund"]
     try:
         done = subprocess.run(
-            command, cwd=folder, capture_output=True, text=True, check=False, timeout=300
+            command, cwd=folder, capture_output=True, text=True, check=False, timeout=PATIENCE
         )
         reason = "" if done.returncode == 0 else done.stderr[-500:]
     except subprocess.TimeoutExpired:

@@ -28,7 +28,7 @@ from ecert.registry import CopyWish, Registry
 from ecert.store.engine import open_engine, writer
 from ecert.store.tables import metadata
 from ecert.testing import SettableClock
-from tests.conftest import CLERK, WORKS, Maker, trail_rows
+from tests.conftest import CLERK, PATIENCE, WORKS, Maker, trail_rows
 
 Drafts = Callable[..., dict[str, Any]]
 WHY = Basis("测试理由", "测试依据〔2026〕1号", "王五")
@@ -86,7 +86,7 @@ def release(processes: Sequence[subprocess.Popen[str]]) -> None:
 
 def finished(process: subprocess.Popen[str]) -> str:
     """Wait for its end and give what it said."""
-    out, err = process.communicate(timeout=120)
+    out, err = process.communicate(timeout=PATIENCE)
     assert process.returncode == 0, err
     return out
 

@@ -52,7 +52,7 @@ from ecert.store import ClientRow, DossierRow, Transaction, dossiers, engine
 from ecert.store import tables as t
 from ecert.testing import SettableClock
 from ecert_api import webhooks
-from tests.conftest import CLERK, CONSTRUCTION, PLAN, PLANNING, WORKS, Maker, trail_rows
+from tests.conftest import CLERK, CONSTRUCTION, PATIENCE, PLAN, PLANNING, WORKS, Maker, trail_rows
 from tests.unit.test_matter import LICENCE, material, matter, option, written
 
 Drafts = Callable[..., dict[str, Any]]
@@ -329,7 +329,7 @@ def together(processes: Iterable[subprocess.Popen[str]]) -> list[list[str]]:
         assert one.stdin is not None
         one.stdin.write("\n")
         one.stdin.flush()
-    return [one.communicate(timeout=120)[0].split() for one in running]
+    return [one.communicate(timeout=PATIENCE)[0].split() for one in running]
 
 
 def test_one_case_is_one_dossier_also_among_processes(desk: Desk, tmp_path: Path) -> None:
