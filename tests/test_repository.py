@@ -16,6 +16,9 @@ TOP = {"ecert", "api", "schemas", "keys", "tests", "docs", ".ci"} | {
     "README.md",
     "README.zh.md",
     "CHANGELOG.md",
+    "CODEOWNERS",
+    "CONTRIBUTING.md",
+    "SECURITY.md",
     "LICENSE",
     ".gitignore",
 }
