@@ -15,7 +15,7 @@ import orjson
 import typer
 
 from ecert import __version__
-from ecert.cli._verbs import VerbGroup
+from ecert.cli._verbs import CommandVerbs
 from ecert.errors import EcertError, FileError, HomeError
 from ecert.home import default_home
 from ecert.model import Actor
@@ -30,7 +30,7 @@ MAX_INPUT_BYTES = 64 << 20
 
 app = typer.Typer(
     name="ecert",
-    cls=VerbGroup,
+    cls=CommandVerbs,
     help="An electronic licence and certificate registry 电子证照库.",
     no_args_is_help=True,
     rich_markup_mode="markdown",

@@ -113,7 +113,7 @@ VERBS = {
 }
 
 
-class VerbGroup(TyperGroup):
+class CommandVerbs(TyperGroup):
     """The command ``ecert``: it knows its verbs by name, and loads the one that is called."""
 
     def list_commands(self, ctx: Any) -> list[str]:

@@ -925,8 +925,13 @@ def test_pages_are_the_same_whatever_is_asked(portal: Portal) -> None:
 
 
 def test_no_page_fetches_from_elsewhere(portal: Portal) -> None:
-    for path in ("/docs", "/redoc"):
-        refused(portal.send("GET", path), 404)
+    """Opened in a browser in tests/browser/test_docs.py; here no address of another host is named."""
+    page = portal.send("GET", "/docs")
+    assert page.status_code == 200
+    fetched = re.findall(r'(?:src|href|url)\s*[=:]\s*["\']([^"\']+)', page.text)
+    assert fetched
+    assert [one for one in fetched if not one.startswith("/") or one.startswith("//")] == []
+    refused(portal.send("GET", "/redoc"), 404)
 
 
 # -- health ---------------------------------------------------------------------------------------
