@@ -31,7 +31,7 @@ from ecert.keys.file import write_private
 from ecert.keys.passphrase import PLAIN, AskPassphrase
 from ecert.model import Actor, Agency
 from ecert.registry import Charter, Premises, Registry, TimeStamping, check_agency
-from ecert.store import Store, trees
+from ecert.store import Store, certificates, trees
 from ecert.store import settings as kept_settings
 
 SETTINGS = "settings.toml"
@@ -145,9 +145,11 @@ def open_registry(
     _check_there(address)
     store = Store(address)
     store.check_set_up()
-    _check_fixed(store, settings)
+    has_moved = _check_fixed(store, settings)
     registry = _registry(place, settings, store, open_secret(place, outside.ask), outside)
     registry.keys.complete(by=Actor("ecert open"))
+    if has_moved:
+        registry.register.say_again(by=Actor("ecert open"))
     return registry
 
 
@@ -173,19 +175,24 @@ def _check_there(address: str) -> None:
         raise HomeError(f"the database {path.name} is missing; restore it (docs/how-to/restore.md)")
 
 
-def _check_fixed(store: Store, settings: Settings) -> None:
-    """Refuse settings that contradict what was signed; take them over before the first issue."""
+def _check_fixed(store: Store, settings: Settings) -> bool:
+    """Refuse settings that contradict what was signed; take them over before the first issue.
+
+    Tells whether something was taken over. Raises: SettingFixed.
+    """
     wanted = {name: getattr(settings, name) for name in ("base_url", "origin")}
     with store.reading() as reading:
         kept = {name: kept_settings.get(reading, name) for name in wanted}
-        has_certificates = trees.head(reading).size > 0
-    for name in (name for name in wanted if kept[name] != wanted[name]):
-        if has_certificates:
+        is_fixed = certificates.is_any(reading) or trees.newest_checkpoint(reading) is not None
+    changed = [name for name in wanted if kept[name] != wanted[name]]
+    for name in changed:
+        if is_fixed:
             raise SettingFixed(
-                f"{name} may not change after the first issue: it is inside every signed "
-                f"certificate as {kept[name]}"
+                f"{name} may not change after the first issue, nor once the log was published: it is "
+                f"inside every signed certificate as {kept[name]}"
             )
         _put(store, name, wanted[name])
+    return bool(changed)
 
 
 def _put(store: Store, name: str, value: str) -> None:
@@ -216,12 +223,16 @@ def _registry(
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """What a new registry is to be: its address (None: a trial), its agency, its database."""
+    """What a new registry is to be: its address (None: a trial), its agency, its database.
+
+    ``may_issue`` names the types that its agency may issue; None: a trial's everything, else nothing.
+    """
 
     url: str | None = None
     agency: Agency | None = None
     database: str = "sqlite:///ecert.db"
     trial: bool | None = None  # unless said otherwise, a registry without an address
+    may_issue: tuple[str, ...] | None = None
 
     @property
     def is_trial(self) -> bool:
@@ -308,7 +319,7 @@ def _fill(home: Path, settings: Settings, plan: Plan, around: Surroundings) -> N
             raise HomeError("this database holds a registry already; nothing was changed")
     write_private(home / SETTINGS, _toml(settings).encode())  # it may hold a database's password
     registry = _registry(home, settings, store, secret, around)
-    registry.set_up(_first_agency(plan), by=Actor("ecert init"))
+    registry.set_up(_first_agency(plan), by=Actor("ecert init"), may_issue=plan.may_issue)
     registry.close()
 
 

@@ -19,7 +19,7 @@ from rich.console import Console
 
 from ecert.client import HttpStatus, Problem, RegistryClient
 from ecert.config import Plan, init_registry
-from ecert.errors import NotInForce
+from ecert.errors import NotCompetent, NotInForce
 from ecert.formats import qr
 from ecert.keys import Trust, make_signer, parse_trust, public_jwk
 from ecert.model import (
@@ -57,6 +57,7 @@ CHAIN = (  # type, agency, what it rests on: in the order in which they are gran
     ("construction-permit", CONSTRUCTION, ("construction-works-planning-permit",)),
     ("completion-acceptance-filing", CONSTRUCTION, ("construction-permit",)),
 )
+BASIS = "穗花编办〔2026〕1号（演示）"  # what the agencies' competences rest on
 WORKS = "construction-works-planning-permit"
 MATTER = "HD-ZJ-01"  # 建筑工程施工许可证核发
 _LEFT = (
@@ -75,7 +76,7 @@ def run(*, keeps_serving: bool, as_json: bool = False) -> None:
     folder = Path(tempfile.mkdtemp(prefix="ecert-demo-"))
     listening = _listen()
     address = f"http://127.0.0.1:{listening.getsockname()[1]}"
-    plan = Plan(address, MARKET, trial=True)
+    plan = Plan(address, MARKET, trial=True, may_issue=types_of(MARKET))
     registry = init_registry(folder / "home", plan)
     with _serving(registry, listening) as server:
         verdicts = _tell(words, registry, folder)
@@ -92,9 +93,12 @@ def _tell(words: Console, registry: Registry, folder: Path) -> list[str]:
     clerk = Actor("王五", purpose="演示")
     words.rule("1 · 登记机构 A registry and its agencies")
     for agency in (REFORM, PLANNING, CONSTRUCTION):
-        registry.agencies.add(agency, by=clerk)
+        registry.agencies.add(agency, by=clerk, may_issue=types_of(agency), basis=BASIS)
     for agency in registry.agencies.all():
         words.print(f"  {agency.code}  {agency.name}")
+        for held in registry.register.competences(agency.code):
+            words.print(f"      {held.slug}")
+    _refuse_another_bureau(words, registry, clerk)
 
     words.rule("2 · 签发 Eight certificates of one project, each resting on the last")
     issued = issue_chain(registry, clerk)
@@ -150,6 +154,20 @@ def _tell(words: Console, registry: Registry, folder: Path) -> list[str]:
     words.print(f"  try: ecert --home {folder / 'home'} verify {documents[WORKS]}")
     words.print(f"  the page behind the code: {registry.base}/V#{works.seal.partition('#')[2]}")
     return [before.verdict.value, after.verdict.value]
+
+
+def types_of(agency: Agency) -> tuple[str, ...]:
+    """Name the types of the chain that an agency may issue."""
+    return tuple(slug for slug, issuer, _ in CHAIN if issuer.code == agency.code)
+
+
+def _refuse_another_bureau(words: Console, registry: Registry, by: Actor) -> None:
+    """Show that an agency issues nothing that it has no competence for."""
+    draft = dict(registry.catalogue.newest(WORKS).example)
+    try:
+        registry.certificates.issue(WORKS, draft, by=by, agency=MARKET.code)
+    except NotCompetent:
+        words.print(f"  {MARKET.name}无权签发{WORKS}：已拒绝（not_competent）")
 
 
 def issue_chain(registry: Registry, by: Actor) -> dict[str, Record]:

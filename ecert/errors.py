@@ -24,7 +24,8 @@
     │   ├── FieldNotAllowed          field_not_allowed     neither rule nor grant allows this field
     │   ├── IdTokenRefused           id_token_refused      the holder's ID token is not acceptable
     │   ├── UseCodeRefused           use_code_refused      a use code that is wrong, used or too late
-    │   └── AddressNotAllowed        address_not_allowed   the client may not call from this address
+    │   ├── AddressNotAllowed        address_not_allowed   the client may not call from this address
+    │   └── NotCompetent             not_competent         the agency may not issue this type on that day
     ├── QuotaExceeded                quota_exceeded        the quota of this day is used up
     ├── Refused                      refused               understood, and against a rule
     │   ├── TransitionRefused        transition_refused    the life table does not allow it
@@ -35,13 +36,16 @@
     │   ├── TypeChanged              type_changed          a used version's folder was edited
     │   ├── AlreadyExists            already_exists        such an agency, client or key is there
     │   ├── StillRunning             still_running         the same request is being worked on
-    │   └── SettingFixed             setting_fixed         may not change after the first issue
+    │   ├── SettingFixed             setting_fixed         may not change after the first issue
+    │   ├── CompetenceOverlaps       competence_overlaps   two periods of one agency and type overlap
+    │   └── IssuedAfter              issued_after          certificates were issued in that time
     ├── RenderError                  cannot_be_drawn       a page cannot be drawn; the character is named
     ├── KeyUnavailable               key_unavailable       no key, or it cannot be opened
     ├── FileError                    file_unusable         a file cannot be read, written or understood
     ├── HomeError                    home_invalid          the registry's home is missing or wrong
     ├── TimeStampUnavailable         time_stamp_unavailable  the time-stamp authority did not answer
     ├── ForkGuard                    log_would_fork        the log is behind what was published
+    ├── RegisterUnsigned             register_unsigned     competences wait for ecert upgrade
     ├── NotPublished                 not_published         no checkpoint covers the entry yet
     └── StoreBusy                    store_busy            the database did not answer in time
 """
@@ -219,6 +223,12 @@ class AddressNotAllowed(Forbidden):
     code = "address_not_allowed"
 
 
+class NotCompetent(Forbidden):
+    """The agency has no competence to issue this type on that day."""
+
+    code = "not_competent"
+
+
 class QuotaExceeded(EcertError):
     """The quota of this day is used up: of the client, or of the sharing rule."""
 
@@ -285,6 +295,18 @@ class SettingFixed(Refused):
     code = "setting_fixed"
 
 
+class CompetenceOverlaps(Refused):
+    """Another period of the same agency and type has a day in common with this one."""
+
+    code = "competence_overlaps"
+
+
+class IssuedAfter(Refused):
+    """Certificates were issued in the time that would be taken back; withdraw them one by one."""
+
+    code = "issued_after"
+
+
 class RenderError(EcertError):
     """A page cannot be drawn: no font has the character, or the face is wrong."""
 
@@ -319,6 +341,12 @@ class ForkGuard(EcertError):
     """The log is behind or beside what it once published; it must not sign."""
 
     code = "log_would_fork"
+
+
+class RegisterUnsigned(EcertError):
+    """Competences taken over from an older version wait for the registry's signature."""
+
+    code = "register_unsigned"
 
 
 class NotPublished(EcertError):

@@ -30,6 +30,9 @@ PLANNING = Agency(
     "11440114MA00000928", "花都区规划和自然资源局（演示）", "440114", short_name="穗规划资源"
 )
 CONSTRUCTION = Agency("11440114MA0000093B", "花都区住房和城乡建设局（演示）", "440114")
+EVERY_TYPE = tuple(
+    sorted({one.slug for one in load_catalogue()})
+)  # where the right is not the question
 PLAN = Plan("http://127.0.0.1:8000", PLANNING, trial=True)
 
 settings.register_profile(

@@ -31,6 +31,7 @@ from ecert_api.routes import (
     matters,
     oauth,
     public,
+    register,
     supervision,
 )
 from ecert_api.strict import BareRoute, BoundedBodies, HeadAsGet
@@ -77,6 +78,7 @@ _ROUTERS = (
     oauth.router,
     public.router,
     log.router,
+    register.router,
     health.router,
     pages.router,
     docs.router,

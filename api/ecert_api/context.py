@@ -172,6 +172,7 @@ class Service:
                 catalogue=self.registry.catalogue,
                 clock=self.registry.clock,
             )
+        self._verifier.trust = trust  # the same, as of now
         return self._verifier
 
     def shutdown(self) -> None:

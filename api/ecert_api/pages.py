@@ -10,7 +10,7 @@ import orjson
 from fastapi import APIRouter, Path, Request, Response
 
 from ecert.errors import NotFound
-from ecert.verification.report import REASONS
+from ecert.verification.report import REASONS, WARNINGS
 
 router = APIRouter(include_in_schema=False)
 MEDIA = {
@@ -44,7 +44,8 @@ def _read_static() -> dict[str, bytes]:
         code: {"outcome": outcome.value, "zh": zh, "en": en}
         for code, (outcome, zh, en) in REASONS.items()
     }
-    return {**found, "reasons.json": orjson.dumps(reasons)}
+    warnings = {code: {"zh": zh, "en": en} for code, (zh, en) in WARNINGS.items()}
+    return {**found, "reasons.json": orjson.dumps({**reasons, **warnings})}
 
 
 _STATIC = _read_static()

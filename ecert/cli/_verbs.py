@@ -50,6 +50,10 @@ VERBS = {
         ("setup",),
         "Make a registry: home, database, keys, first agency. Without --url a trial home.",
     ),
+    "upgrade": Verb(
+        ("setup",),
+        "Finish an upgrade: sign what an older version had no register for, so that it issues again.",
+    ),
     "document": Verb(
         ("documents",),
         "Give a certificate's signed original 原件: a PDF that carries its own record and proof.",
@@ -93,7 +97,7 @@ VERBS = {
     ),
     "client": Verb(("clients",), "Clients 接入系统: departments' systems that call over HTTP."),
     "agency": Verb(
-        ("documents", "setup"), "Agencies 机构: departments that issue or use certificates."
+        ("agencies", "documents"), "Agencies 机构: departments that issue or use certificates."
     ),
     "type": Verb(("setup",), "Certificate types 证照类型."),
     "documents": Verb(("documents",), "Signed documents 证照文件 in bulk."),

@@ -31,7 +31,7 @@ from ecert.cli._console import (
     show,
     words,
 )
-from ecert.cli.setup import agency_app
+from ecert.cli.agencies import agency_app
 from ecert.config import open_registry
 from ecert.errors import EcertError
 from ecert.registry import CopyWish, Registry

@@ -160,13 +160,22 @@ def sample(
 
 
 def _register(departments: int, data: bytes) -> None:
-    """Register the agencies that a sample names and this registry lacks."""
-    named = {one["agency"] for one in orjson.loads(data)["matters"]}
-    with opened() as registry:
+    """Register the agencies that a sample names and this registry lacks.
+
+    Each may issue what its matters lead to.
+    """
+    listed = orjson.loads(data)["matters"]
+    named = {one["agency"] for one in listed}
+    with opened(publishes=True) as registry:
         there = {one.code for one in registry.agencies.all()}
+        known = {one.slug for one in registry.catalogue}
         for agency in agencies(departments or DEPARTMENTS):
             if agency.code not in there and (departments or agency.code in named):
-                registry.agencies.add(agency, by=Actor(system_user()))
+                slugs = {
+                    slug for one in listed if one["agency"] == agency.code for slug in one.get("issues", ())
+                }
+                may_issue = sorted(slugs & known)
+                registry.agencies.add(agency, by=Actor(system_user()), may_issue=may_issue)
 
 
 @matter_app.command("graph")

@@ -19,6 +19,7 @@ from ecert.catalogue import (
 )
 from ecert.cli._console import (
     Json,
+    Operator,
     actor,
     app,
     chosen,
@@ -29,13 +30,11 @@ from ecert.cli._console import (
 )
 from ecert.config import Plan, init_registry, is_base_url, is_plain_secret
 from ecert.errors import TypeFolderError
-from ecert.model import DEFAULT_ZONE, Agency
+from ecert.model import Agency
 from ecert.registry import Registry
 from ecert.testing import temporary_registry
 
-agency_app = typer.Typer(help="Agencies 机构: departments that issue or use certificates.")
 type_app = typer.Typer(help="Certificate types 证照类型.")
-app.add_typer(agency_app, name="agency")
 app.add_typer(type_app, name="type")
 
 
@@ -50,6 +49,16 @@ def init(
         typer.Option(help="The first agency: CODE NAME.", metavar="CODE NAME"),
     ] = None,
     division: Annotated[str, typer.Option(help="The first agency's division code.")] = "440114",
+    short_name: Annotated[
+        str | None, typer.Option(help="The first agency's, for local numbers, such as 穗规划资源.")
+    ] = None,
+    may_issue: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="TYPE",
+            help="A type that the first agency may issue; repeatable. A trial's may issue all.",
+        ),
+    ] = None,
     database: Annotated[
         str, typer.Option(help="sqlite:///FILE in the home, or postgresql://…")
     ] = "sqlite:///ecert.db",
@@ -62,8 +71,9 @@ def init(
     if url is not None and not is_base_url(url):
         message = "https://HOST in lower case, without a path; http:// only on loopback"
         raise typer.BadParameter(message, param_hint="--url")
-    first = None if agency is None else Agency(agency[0], agency[1], division)
-    registry = init_registry(chosen.home, Plan(url, first, database))
+    first = None if agency is None else Agency(*agency, division, short_name=short_name)
+    held = None if may_issue is None else tuple(may_issue)
+    registry = init_registry(chosen.home, Plan(url, first, database, may_issue=held))
     agencies = [one.to_json() for one in registry.agencies.all()]
     made = {
         "home": str(chosen.home),
@@ -87,79 +97,21 @@ def _made(registry: Registry) -> Iterator[str]:
     yield f"log       {registry.log.origin}"
     for agency in registry.agencies.all():
         yield f"agency    {agency.code}  {agency.name}"
+        held = [one.slug for one in registry.register.competences(agency.code)]
+        yield f"          may issue {', '.join(held) or 'nothing yet: ecert agency allow'}"
 
 
-@agency_app.command("add")
-def agency_add(
-    code: Annotated[str, typer.Argument(help="Unified social credit code 统一社会信用代码.")],
-    name: Annotated[str, typer.Argument(help="Name as printed on certificates.")],
-    division: Annotated[str, typer.Option(help="Division code 行政区划代码, six digits.")],
-    parent: Annotated[str | None, typer.Option(help="Credit code of the agency above it.")] = None,
-    short_name: Annotated[
-        str | None, typer.Option(help="For local numbers, such as 穗规划资源.")
-    ] = None,
-    time_zone: Annotated[str, typer.Option(help="For its civil dates.")] = DEFAULT_ZONE,
-    csr: Annotated[
-        Path | None,
-        typer.Option(
-            help="Write a certificate request here; the agency brings its own certificate."
-        ),
-    ] = None,
-    as_json: Json = False,
-) -> None:
-    """Register an agency and make its signing key.
+@app.command()
+def upgrade(operator: Operator = None, as_json: Json = False) -> None:
+    """Finish an upgrade: sign what an older version had no register for, so that it issues again.
 
-    Example: `ecert agency add 11440114MA00000928 花都区住建局 --division 440114`
+    Example: `ecert upgrade`
     """
-    agency = Agency(code, name, division, parent, short_name, time_zone)
-    with opened() as registry:
-        request = registry.agencies.add(agency, by=actor(), brings_certificate=csr is not None)
-    if csr is not None and request is not None:
-        csr.write_bytes(request)
-        words.print(f"Then: ecert keys new --agency {code} --certificate CHAIN.pem")
-    show(agency.to_json(), as_json, [f"{agency.code}  {agency.name}"])
-
-
-@agency_app.command("list")
-def agency_list(as_json: Json = False) -> None:
-    """List the agencies.
-
-    Example: `ecert agency list --json`
-    """
-    with opened() as registry:
-        agencies = registry.agencies.all()
-    items = {"items": [one.to_json() for one in agencies], "next": None}
-    show(items, as_json, _tree(agencies))
-
-
-def _tree(agencies: list[Agency]) -> Iterator[str]:
-    """List agencies below the ones above them."""
-    for one in agencies:
-        if one.parent is None:
-            yield from _branch(one, agencies, 0)
-
-
-def _branch(agency: Agency, agencies: list[Agency], depth: int) -> Iterator[str]:
-    yield f"{'  ' * depth}{agency.code}  {agency.name}"
-    for one in agencies:
-        if one.parent == agency.code:
-            yield from _branch(one, agencies, depth + 1)
-
-
-@agency_app.command("dpop")
-def agency_dpop(
-    code: Annotated[str, typer.Argument(help="The agency's credit code.")],
-    require: Annotated[bool, typer.Option(help="Whether it is demanded.")] = True,
-    as_json: Json = False,
-) -> None:
-    """Demand that the calls of an agency's systems, and of those below it, are bound to a key (DPoP).
-
-    Example: `ecert agency dpop 11440114MA00000928 --require`
-    """
-    with opened() as registry:
-        registry.agencies.require_dpop(code, requires=require, by=actor())
-    words_ = "required" if require else "not required"
-    show({"agency": code, "requires_dpop": require}, as_json, [f"{code}  DPoP {words_}"])
+    with opened(publishes=True) as registry:
+        signed = registry.register.sign_taken_over(by=actor(operator))
+    items = [{"agency": one.agency, **one.to_json()} for one in signed]
+    lines = [f"{one.agency}  {one.slug}  from {one.from_day}" for one in signed]
+    show({"items": items, "next": None}, as_json, lines or ["everything is signed"])
 
 
 @type_app.command("list")

@@ -7,7 +7,6 @@ from datetime import date, datetime
 from pathlib import Path
 from typing import Annotated
 
-import orjson
 import typer
 
 from ecert.catalogue import built_in_root, load_catalogue
@@ -114,6 +113,8 @@ def describe(report: Report) -> Iterator[str]:
         yield f"{report.certificate['number']}  {report.certificate['id']}"
     if report.certificate is not None and (copy := report.certificate.get("copy")):
         yield f"加注件 copy for {copy['recipient']}, until {copy['until']}"
+    for warned in report.warnings:
+        yield f"! {warned['reason']['zh']} · {warned['reason']['en']}"
     for step in report.steps:
         shown = step.to_json()
         age = f"  [{shown['evidence_at']}]" if shown["evidence_at"] else ""
@@ -128,7 +129,7 @@ def trust_export(output: Output = None, as_json: Json = False) -> None:
     Example: `ecert trust export -o trust.json`
     """
     with opened() as registry:
-        data = orjson.dumps(registry.trust().to_json(), option=orjson.OPT_INDENT_2)
+        data = registry.trust().to_bytes()
     if output is None:
         put(data.decode())
         return

@@ -20,6 +20,7 @@ STATEMENT = "ecert-statement+jwt"
 COPY = "ecert-copy+jwt"
 DOSSIER = "ecert-dossier+jwt"
 CHANGES = "ecert-changes+jwt"
+REGISTER = "ecert-register+jwt"
 STATUS_LIST = "statuslist+jwt"
 STATUS_DETAILS = "ecert-status-details+jwt"
 ACCESS_TOKEN = "at+jwt"  # noqa: S105 - a media type, not a secret

@@ -10,6 +10,7 @@ from collections.abc import Sequence
 
 from ecert.errors import EcertError
 from ecert.issuance.checks import (
+    check_competent,
     check_foundations,
     check_log,
     check_order,
@@ -36,7 +37,10 @@ from ecert.store import Transaction
 __all__ = ["Idempotency", "Issued", "Order", "Succession", "issue", "issue_many"]
 
 # Every lock is taken in this order, everywhere; audit head and log head follow in ``write``.
-_STEPS = (replay, check_log, check_order, check_foundations, mint_numbers, take_over, take_places)
+_STEPS = (
+    *(replay, check_log, check_competent, check_order),
+    *(check_foundations, mint_numbers, take_over, take_places),
+)
 
 
 def issue_many(desk: Desk, orders: Sequence[Order]) -> list[Issued | EcertError]:

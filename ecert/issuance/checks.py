@@ -24,13 +24,23 @@ from ecert.issuance.order import (
 )
 from ecert.ledger.access import may_rest_on, no_certificate
 from ecert.ledger.acting import Desk
+from ecert.ledger.register import require_competent
 from ecert.model import (
     Status,
     check_transition,
     civil_date,
     effective_status,
 )
-from ecert.store import IMPORT, Transaction, certificates, idempotency, status_lists, types
+from ecert.store import (
+    IMPORT,
+    Transaction,
+    agencies,
+    certificates,
+    idempotency,
+    register,
+    status_lists,
+    types,
+)
 
 IDEMPOTENCY_SECONDS = 24 * 3600
 
@@ -66,6 +76,22 @@ def replay(tx: Transaction, _desk: Desk, works: list[Work], now: datetime) -> No
 def check_log(tx: Transaction, desk: Desk, works: list[Work], _now: datetime) -> None:
     """Issue nothing while the log would fork: its numbers and places may be given out already."""
     each(lambda _work: desk.log.check(tx), works)
+
+
+def check_competent(tx: Transaction, _desk: Desk, works: list[Work], now: datetime) -> None:
+    """Hold the agencies as they are, and require that each may issue the type today."""
+    codes = {work.order.agency.code for work in works}
+    known = agencies.hold(tx, codes)
+    held = register.competences(tx, agencies=codes)
+
+    def check(work: Work) -> None:
+        agency = known[work.order.agency.code]
+        if work.order.agency != agency:
+            work.order = replace(work.order, agency=agency)
+        today = civil_date(now, agency.time_zone)
+        require_competent(held, agency, work.order.kind.slug, today)
+
+    each(check, works)
 
 
 def check_order(tx: Transaction, desk: Desk, works: list[Work], now: datetime) -> None:

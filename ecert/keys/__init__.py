@@ -28,12 +28,13 @@ from ecert.keys.suite import (
 from ecert.keys.trust import (
     Compromise,
     KeyStanding,
+    Snapshot,
     Trust,
     TrustedAgency,
     TrustedLog,
     TrustedRegistry,
-    parse_trust,
 )
+from ecert.keys.trust_file import parse_trust
 
 __all__ = [
     "EDDSA",
@@ -46,6 +47,7 @@ __all__ = [
     "Role",
     "Signer",
     "SigningKey",
+    "Snapshot",
     "Trust",
     "TrustedAgency",
     "TrustedLog",

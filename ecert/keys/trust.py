@@ -1,22 +1,20 @@
-"""The trust file: which registries, agencies, status keys and logs a verifier believes.
+"""What a verifier believes 信任: which registries, agencies, status keys and logs.
 
-It is obtained out of band (``ecert trust export``). An agency counts only under the anchors that
-are listed for its code.
+It comes from a trust file that is obtained out of band (``ecert trust export``). An agency counts
+only under the anchors that are listed for its code.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import date, datetime
 from enum import StrEnum
 from functools import lru_cache
 from typing import Any
 
-import jsonschema_rs
-
-from ecert._encoding import b64, instant, parse_b64, parse_json, parse_rfc3339, rfc3339
-from ecert.errors import EcertError, InputError, SignatureError
+from ecert._encoding import b64, instant, rfc3339, to_json
+from ecert.errors import InputError, SignatureError
 from ecert.keys.chain import (
     MAX_CHAIN,
     Role,
@@ -25,90 +23,44 @@ from ecert.keys.chain import (
     parse_certificate,
     verify_chain,
 )
-from ecert.model import DEFAULT_ZONE, check_time_zone
+from ecert.model import DEFAULT_ZONE, Competence
 
-MAX_TRUST_BYTES = 8 << 20
 _MAX_CACHED_CHAINS = 4096
-_TEXTS = {"type": "array", "items": {"type": "string"}, "maxItems": 1000}
-_KEY_EVENT = {
-    "type": "object",
-    "properties": {"kid": {"type": "string"}, "at": {"type": "string"}},
-    "required": ["kid", "at"],
-    "additionalProperties": False,
-}
-_COMPROMISE = {
-    "type": "object",
-    "properties": {
-        "kid": {"type": "string"},
-        "since": {"type": "string"},
-        "log_size": {"type": "integer", "minimum": 0},
-    },
-    "required": ["kid", "since", "log_size"],
-    "additionalProperties": False,
-}
-_SCHEMA = {
-    "type": "object",
-    "properties": {
-        "v": {"const": 1},
-        "registries": {
-            "type": "array",
-            "maxItems": 1000,
-            "items": {
-                "type": "object",
-                "properties": {
-                    "base_url": {"type": "string", "pattern": "^https?://[a-z0-9.:\\[\\]-]+$"},
-                    "agencies": {
-                        "type": "object",
-                        "additionalProperties": {
-                            "type": "object",
-                            "properties": {
-                                "name": {"type": "string"},
-                                "anchors": _TEXTS,
-                                "certificates": _TEXTS,
-                                "time_zone": {"type": "string"},
-                            },
-                            "required": ["name", "anchors", "certificates"],
-                            "additionalProperties": False,
-                        },
-                    },
-                    "status_anchors": _TEXTS,
-                    "logs": {
-                        "type": "array",
-                        "items": {
-                            "type": "object",
-                            "properties": {
-                                "vkey": {"type": "string"},
-                                "witnesses": _TEXTS,
-                                "quorum": {"type": "integer", "minimum": 0},
-                            },
-                            "required": ["vkey", "witnesses", "quorum"],
-                            "additionalProperties": False,
-                        },
-                    },
-                    "retired": {"type": "array", "items": _KEY_EVENT},
-                    "compromised": {"type": "array", "items": _COMPROMISE},
-                    "require_log": {"type": "boolean"},
-                },
-                "required": ["base_url", "agencies", "status_anchors", "logs"],
-                "additionalProperties": False,
-            },
-        },
-    },
-    "required": ["v", "registries"],
-    "additionalProperties": False,
-}
-_VALIDATOR = jsonschema_rs.Draft202012Validator(_SCHEMA)
+# Chains that led to an anchor, whichever trust file listed it: a chain proves the same every time.
+_CHECKED: dict[tuple[Role, str | None, tuple[bytes, ...], tuple[bytes, ...]], VerifiedKey] = {}
 
 
 @dataclass(frozen=True, slots=True)
 class TrustedAgency:
-    """An agency that may sign, under its own anchors only (DER)."""
+    """An agency that may sign, under its own anchors only (DER), and what it may issue.
+
+    ``names`` are those it had, each from its first day, oldest first; ``may_issue`` None says that
+    the trust file (v1) does not list it.
+    """
 
     code: str
     name: str
     anchors: tuple[bytes, ...]
     certificates: tuple[bytes, ...]
     time_zone: str = DEFAULT_ZONE
+    names: tuple[tuple[date, str], ...] = ()
+    may_issue: tuple[Competence, ...] | None = None
+    closed_on: date | None = None
+
+    def name_on(self, day: date) -> str | None:
+        """Give its name on a day, or None before it had one."""
+        return next((name for start, name in reversed(self.names) if start <= day), None)
+
+    def competence(self, slug: str, day: date) -> Competence | None:
+        """Find its competence to issue a type on a day, or None."""
+        return next((one for one in self._held(slug) if one.covers(day)), None)
+
+    def was_competent(self, slug: str, day: date) -> bool:
+        """Tell whether it could issue a type on a day or earlier."""
+        return any(one.from_day <= day for one in self._held(slug))
+
+    def _held(self, slug: str) -> list[Competence]:
+        return [one for one in self.may_issue or () if (one.slug, one.only) == (slug, None)]
 
     def chains(self) -> tuple[tuple[bytes, ...], ...]:
         """Give each listed leaf with the intermediate certificates that are listed beside it."""
@@ -138,6 +90,18 @@ class TrustedLog:
     quorum: int = 0
 
 
+@dataclass(frozen=True, slots=True)
+class Snapshot:
+    """Of when a trust file is: the time of the newest entry of a log that was so long.
+
+    Never a wall clock: two exports of the same state are the same bytes.
+    """
+
+    at: datetime
+    log: str
+    size: int
+
+
 class KeyStanding(StrEnum):
     """What a key counts for: retired keys for what they signed before, compromised ones by proof only."""
 
@@ -165,9 +129,10 @@ class TrustedRegistry:
     retired: Mapping[str, datetime] = field(default_factory=dict)
     compromised: Mapping[str, Compromise] = field(default_factory=dict)
     require_log: bool = False
-    _chains: dict[tuple[Role, str | None, tuple[bytes, ...]], VerifiedKey] = field(
-        default_factory=dict, init=False, repr=False, compare=False
-    )
+    as_of: Snapshot | None = field(
+        default=None, compare=False
+    )  # of the same register, at any moment
+    kept: frozenset[str] = frozenset()  # retired, but a private half may lie in a backup
 
     def agency_key(self, code: str, chain: Sequence[bytes], at: int) -> VerifiedKey:
         """Check that a chain speaks for an agency at a signing time (Unix seconds).
@@ -198,12 +163,13 @@ class TrustedRegistry:
         anchors: tuple[bytes, ...],
         at: int,
     ) -> VerifiedKey:
-        found = self._chains.get((role, code, chain))
+        named = (role, code, chain, anchors)
+        found = _CHECKED.get(named)
         if found is None or not found.not_before <= at <= found.not_after:
             found = verify_chain(chain, anchors, role=role, code=code, at=instant(at))
-            if len(self._chains) >= _MAX_CACHED_CHAINS:
-                self._chains.clear()
-            self._chains[role, code, chain] = found
+            if len(_CHECKED) >= _MAX_CACHED_CHAINS:
+                _CHECKED.clear()
+            _CHECKED[named] = found
         return found
 
     def standing(self, key: VerifiedKey, at: int) -> KeyStanding:
@@ -217,35 +183,6 @@ class TrustedRegistry:
         """Check that a key counted at a moment, with no proof from elsewhere. Raises: SignatureError."""
         if (standing := self.standing(key, at)) is not KeyStanding.GOOD:
             raise SignatureError(f"the key that signed this is {standing.value}")
-
-    def to_json(self) -> dict[str, Any]:
-        """Give the registry's entry of a trust file."""
-        return {
-            "base_url": self.base_url,
-            "agencies": {code: _agency_json(one) for code, one in self.agencies.items()},
-            "status_anchors": [b64(der) for der in self.status_anchors],
-            "logs": [
-                {"vkey": log.vkey, "witnesses": list(log.witnesses), "quorum": log.quorum}
-                for log in self.logs
-            ],
-            "retired": [{"kid": kid, "at": rfc3339(at)} for kid, at in self.retired.items()],
-            "compromised": [
-                {"kid": kid, "since": rfc3339(one.since), "log_size": one.log_size}
-                for kid, one in self.compromised.items()
-            ],
-            "require_log": self.require_log,
-        }
-
-
-def _agency_json(agency: TrustedAgency) -> dict[str, Any]:
-    shown: dict[str, Any] = {
-        "name": agency.name,
-        "anchors": [b64(der) for der in agency.anchors],
-        "certificates": [b64(der) for der in agency.certificates],
-    }
-    if agency.time_zone != DEFAULT_ZONE:
-        shown["time_zone"] = agency.time_zone
-    return shown
 
 
 @dataclass(frozen=True, slots=True)
@@ -266,46 +203,63 @@ class Trust:
         return None
 
     def to_json(self) -> dict[str, Any]:
-        """Give the trust file."""
-        return {"v": 1, "registries": [one.to_json() for one in self.registries]}
+        """Give the trust file: version 2, unless a registry of it was read from version 1."""
+        version = 2 if all(one.as_of is not None for one in self.registries) else 1
+        shown = [_registry_json(one, version) for one in self.registries]
+        return {"v": version, "registries": shown}
+
+    def to_bytes(self) -> bytes:
+        """Give the trust file as it is handed out, by hand and over HTTP: the same bytes."""
+        return to_json(self.to_json())
 
 
-def parse_trust(data: bytes | str) -> Trust:
-    """Read a trust file. Raises: InputError, naming the place that is wrong."""
-    value = parse_json(data, max_bytes=MAX_TRUST_BYTES)
-    for error in _VALIDATOR.iter_errors(value):
-        place = "/".join(map(str, error.instance_path)) or "top"
-        raise InputError(f"trust file: {place}: {error.message}")
-    return Trust(tuple(_registry(one) for one in value["registries"]))
+def _registry_json(registry: TrustedRegistry, version: int) -> dict[str, Any]:
+    shown = {
+        "base_url": registry.base_url,
+        "agencies": {code: _agency_json(one, version) for code, one in registry.agencies.items()},
+        "status_anchors": [b64(der) for der in registry.status_anchors],
+        "logs": [
+            {"vkey": log.vkey, "witnesses": list(log.witnesses), "quorum": log.quorum}
+            for log in registry.logs
+        ],
+        "retired": [
+            {"kid": kid, "at": rfc3339(at)} | ({"destroyed": False} if kid in registry.kept else {})
+            for kid, at in registry.retired.items()
+        ],
+        "compromised": [
+            {"kid": kid, "since": rfc3339(one.since), "log_size": one.log_size}
+            for kid, one in registry.compromised.items()
+        ],
+        "require_log": registry.require_log,
+    }
+    as_of = registry.as_of
+    if version == 1 or as_of is None:
+        return shown
+    return {**shown, "as_of": {"at": rfc3339(as_of.at), "log": as_of.log, "size": as_of.size}}
 
 
-def _registry(one: Mapping[str, Any]) -> TrustedRegistry:
-    try:
-        return TrustedRegistry(
-            base_url=one["base_url"],
-            agencies={code: _agency(code, item) for code, item in one["agencies"].items()},
-            status_anchors=_ders(one["status_anchors"]),
-            logs=tuple(
-                TrustedLog(log["vkey"], tuple(log["witnesses"]), log["quorum"])
-                for log in one["logs"]
-            ),
-            retired={item["kid"]: parse_rfc3339(item["at"]) for item in one.get("retired", ())},
-            compromised={
-                item["kid"]: Compromise(parse_rfc3339(item["since"]), item["log_size"])
-                for item in one.get("compromised", ())
-            },
-            require_log=one.get("require_log", False),
-        )
-    except EcertError as error:
-        raise InputError(f"trust file: {one['base_url']}: {error.message}") from error
+def _agency_json(agency: TrustedAgency, version: int) -> dict[str, Any]:
+    keys: dict[str, Any] = {
+        "anchors": [b64(der) for der in agency.anchors],
+        "certificates": [b64(der) for der in agency.certificates],
+    }
+    if agency.time_zone != DEFAULT_ZONE:
+        keys["time_zone"] = agency.time_zone
+    if version == 1:
+        return {"name": agency.name, **keys}
+    names = [{"name": name, "from": start.isoformat()} for start, name in agency.names]
+    closed = {} if agency.closed_on is None else {"closed_on": agency.closed_on.isoformat()}
+    held = [_competence_json(one) for one in agency.may_issue or ()]
+    return {"names": names, **keys, "may_issue": held, **closed}
 
 
-def _agency(code: str, item: Mapping[str, Any]) -> TrustedAgency:
-    zone = check_time_zone(item.get("time_zone", DEFAULT_ZONE))
-    return TrustedAgency(
-        code, item["name"], _ders(item["anchors"]), _ders(item["certificates"]), zone
-    )
-
-
-def _ders(texts: Sequence[str]) -> tuple[bytes, ...]:
-    return tuple(parse_b64(text) for text in texts)
+def _competence_json(one: Competence) -> dict[str, Any]:
+    shown = {
+        "type": one.slug,
+        "from": one.from_day.isoformat(),
+        "to": None if one.to_day is None else one.to_day.isoformat(),
+        "to_entry": one.to_entry,
+        "only": one.only,
+        "successor": one.successor,
+    }
+    return {name: value for name, value in shown.items() if value is not None}

@@ -94,6 +94,18 @@ def issuing_agency(by: Actor, code: str | None) -> str | None:
     return by.agency
 
 
+def pick(known: Sequence[Agency], code: str | None) -> Agency:
+    """Find an agency; None means the only one. Raises: InputError, NotFound."""
+    if code is None:
+        if len(known) != 1:
+            raise InputError("there is not exactly one agency: say which one")
+        return known[0]
+    for agency in known:
+        if agency.code == code:
+            return agency
+    raise NotFound("this agency is not registered")
+
+
 def lineage(known: Iterable[Agency], code: str) -> list[str]:
     """Name an agency and those above it, nearest first: what they may, it may."""
     return _line({one.code: one.parent for one in known}, code)

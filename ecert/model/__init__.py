@@ -1,7 +1,7 @@
 """The nouns of the registry as frozen values: holder, agency, draft, certificate, status, actor."""
 
 from ecert.model.act import Actor, Basis, Event
-from ecert.model.agency import Agency
+from ecert.model.agency import Agency, AgencyVersion, version_of
 from ecert.model.application import Application, FieldsAsked
 from ecert.model.calendar import DEFAULT_ZONE, Validity, check_time_zone, civil_date, end_of_day
 from ecert.model.certificate import (
@@ -17,6 +17,7 @@ from ecert.model.certificate import (
     TypeRef,
     certificate_json,
 )
+from ecert.model.competence import PAPER, Competence
 from ecert.model.status import (
     ENDED,
     SUCCESSIONS,
@@ -35,15 +36,18 @@ __all__ = [
     "HOLDER_CODE_TYPES",
     "LINE",
     "ORGANISATION_CODE_TYPES",
+    "PAPER",
     "RESIDENT_NUMBER",
     "SUCCESSIONS",
     "TRANSITIONS",
     "Actor",
     "Agency",
+    "AgencyVersion",
     "Application",
     "Attachment",
     "Basis",
     "Certificate",
+    "Competence",
     "Draft",
     "Event",
     "FieldsAsked",
@@ -61,4 +65,5 @@ __all__ = [
     "end_of_day",
     "is_line",
     "mask_name",
+    "version_of",
 ]

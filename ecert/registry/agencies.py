@@ -2,22 +2,24 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime
 
 from ecert.errors import AlreadyExists, InputError, NotFound
 from ecert.fonts import unprintable
 from ecert.formats.picture import check_image
 from ecert.ids import check_credit_code, check_division
-from ecert.ledger.access import ANYBODY, CLIENTS, is_operator, managed
+from ecert.ledger.access import ANYBODY, CLIENTS, managed, pick
 from ecert.ledger.acting import Desk, Verbs, needs
 from ecert.ledger.directory import Directory
+from ecert.ledger.register import Newcomer, Pen, check_basis, check_types, enter_agency
 from ecert.ledger.trail import AuditEntry
 from ecert.model import Actor, Agency, check_time_zone, is_line
-from ecert.registry.certificates import pick
 from ecert.registry.keyring import KeyMaker, KeyRing
 from ecert.store import Reading, Transaction, agencies, keys
 
 MAX_NAME = 100
+REGISTERED = "registered by the operator"  # what competences rest on when nothing else is said
 
 
 class Agencies(Verbs):
@@ -43,27 +45,41 @@ class Agencies(Verbs):
             mine = managed(reading, by)
             return [one for one in agencies.listed(reading) if one.code in mine]
 
-    @needs(CLIENTS)
-    def add(self, agency: Agency, *, by: Actor, brings_certificate: bool = False) -> bytes | None:
-        """Register an agency and make its signing key; over HTTP one below the caller's own.
+    @needs(None)
+    def add(
+        self,
+        agency: Agency,
+        *,
+        by: Actor,
+        may_issue: Sequence[str] = (),
+        basis: str = REGISTERED,
+        brings_certificate: bool = False,
+    ) -> bytes | None:
+        """Register an agency, make its signing key, and let it issue some types from today on.
 
-        With ``brings_certificate`` the key waits for a certificate of another authority and the
-        request (PEM) is given back.
-        Raises: IdentifierError, InputError, AlreadyExists, NotFound (parent).
+        ``basis`` is the document that its competences rest on. With ``brings_certificate`` the key
+        waits for a certificate of another authority and the request (PEM) is given back.
+        Raises: IdentifierError, InputError, AlreadyExists, NotFound (parent, type).
         """
         entry = AuditEntry("agency.add", by)
         with self.desk.audited(entry):
+            check_basis(basis)
+            check_types(self.desk.catalogue, may_issue)
             with self.desk.store.reading() as reading:
-                _check_new(reading, agency, by)
+                _check_new(reading, agency)
+            pen = Pen(self.desk.keys.registry_key(), self.desk.base, self.desk.randomness)
             made = self._maker.for_agency(agency, brings_certificate=brings_certificate)
 
         def work(tx: Transaction, now: datetime) -> None:
-            _check_new(tx, agency, by)
+            _check_new(tx, agency)
             agencies.add(tx, agency, int(now.timestamp()))
             keys.add(tx, made.row)
 
+        def log(tx: Transaction, _done: None, index: int) -> None:
+            enter_agency(tx, pen, Newcomer(agency, may_issue, basis), self.desk.clock(), index)
+
         with self._maker.unless_undone(made):
-            self.desk.act(entry, work, lambda _done: {"agency": agency.code})
+            self.desk.act(entry, work, lambda _done: {"agency": agency.code}, log=log)
         self._ring.forget()
         self._directory.forget()
         return made.request
@@ -103,9 +119,7 @@ class Agencies(Verbs):
         self.desk.act(AuditEntry(action, by), work, lambda _done: {"agency": code})
 
 
-def _check_new(reading: Reading, agency: Agency, by: Actor) -> None:
-    if not is_operator(by) and agency.parent not in managed(reading, by):
-        raise NotFound("the parent agency is not registered, or not yours")
+def _check_new(reading: Reading, agency: Agency) -> None:
     check_agency(agency)
     if agencies.find(reading, agency.code) is not None:
         raise AlreadyExists("this agency is registered already")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -23,6 +23,7 @@ from ecert.ledger.access import (
     may_operate,
     may_read,
     no_certificate,
+    pick,
     refusal,
     visibility,
 )
@@ -82,9 +83,9 @@ class IssueRequest:
 class Certificates(Verbs):
     """Issue 签发, operate, find and read certificates; everything is in the trail."""
 
-    def __init__(self, desk: Desk, log: PublishedLog) -> None:
+    def __init__(self, desk: Desk, log: PublishedLog, settle: Callable[[], None]) -> None:
         super().__init__(desk)
-        self._log = log
+        self._log, self._settle = log, settle
 
     # -- issuing and the life of certificates ------------------------------------------------------
 
@@ -109,6 +110,7 @@ class Certificates(Verbs):
 
     def issue_many(self, requests: Sequence[IssueRequest]) -> list[Issued | EcertError]:
         """Issue many certificates in one transaction; each request gets its result or refusal."""
+        self._settle()
         with self.desk.store.reading() as reading:
             known = agencies.listed(reading)
         prepared = [self._order(request, known) for request in requests]
@@ -156,6 +158,7 @@ class Certificates(Verbs):
         Raises: TransitionRefused naming what is allowed, NotFound, ForkGuard, InputError without a
         reason and a basis, and for the last three whatever ``issue`` raises.
         """
+        self._settle()
         if operation in SUCCESSIONS:
             return self._succeed(identifier, operation, draft, basis=basis, by=by).record
         entry = AuditEntry(operation.value, by, certificate=named(identifier))
@@ -172,6 +175,7 @@ class Certificates(Verbs):
         self, identifier: str, operation: Operation, draft: Any, *, basis: Basis, by: Actor
     ) -> Issued:
         """Change, renew or replace: issue the next version and supersede this one, at once."""
+        self._settle()
         return self._succeed(identifier, operation, draft, basis=basis, by=by)
 
     def _succeed(
@@ -302,18 +306,6 @@ class Certificates(Verbs):
         if status is record.status and not warnings:
             return record
         return replace(record, status=status, warnings=(*record.warnings, *warnings))
-
-
-def pick(known: Sequence[Agency], code: str | None) -> Agency:
-    """Find an agency; None means the only one. Raises: InputError, NotFound."""
-    if code is None:
-        if len(known) != 1:
-            raise InputError("there is not exactly one agency: say which one")
-        return known[0]
-    for agency in known:
-        if agency.code == code:
-            return agency
-    raise NotFound("this agency is not registered")
 
 
 def _check_basis(basis: Basis) -> None:

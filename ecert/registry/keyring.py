@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +26,7 @@ from ecert.keys import (
     Role,
     Signer,
     SigningKey,
+    Snapshot,
     TrustedAgency,
     TrustedLog,
     TrustedRegistry,
@@ -39,6 +40,7 @@ from ecert.keys import (
     suite_of,
 )
 from ecert.ledger.acting import Charter
+from ecert.ledger.register import Roll
 from ecert.model import Agency
 from ecert.store import KeyRow, Store, keys
 
@@ -110,6 +112,12 @@ class KeyRing:
         """Open the registry's own key. Raises: KeyUnavailable."""
         return self.signing_key(Role.REGISTRY)
 
+    def key_of(self, rows: Iterable[KeyRow]) -> SigningKey:
+        """Open the registry's own key among rows that are not stored yet."""
+        row = next(one for one in rows if one.role == Role.REGISTRY)
+        assert row.certificate is not None  # noqa: S101 - made with its certificate
+        return SigningKey(self.open(row), (row.certificate, *row.chain))
+
     def status_key(self) -> SigningKey:
         """Open the key of the status lists. Raises: KeyUnavailable."""
         return self.signing_key(Role.STATUS)
@@ -133,6 +141,11 @@ class KeyRing:
         self._signers[signer.kid] = signer
         return uri, signer
 
+    def signs_under_root(self, agency: str) -> bool:
+        """Tell whether an agency's signing key is certified by this registry's own root."""
+        active, root = self.active_or_none(Role.AGENCY, agency), self.active_or_none(Role.ROOT)
+        return active is not None and root is not None and active.anchor == root.certificate
+
     def jwks(self, agency: str | None = None) -> dict[str, Any]:
         """Give the public signing keys as a JWK set, retired ones included and marked."""
         shown = [
@@ -143,23 +156,24 @@ class KeyRing:
         ]
         return {"keys": shown}
 
-    def trusted(self, base: str, origin: str, agencies: list[Agency]) -> TrustedRegistry:
-        """Give what a verifier needs to believe this registry."""
+    def trusted(self, charter: Charter, roll: Roll, rows: Sequence[KeyRow]) -> TrustedRegistry:
+        """Give what a verifier needs to believe this registry, of register and keys as they were read."""
         root = self.active(Role.ROOT).certificate
         if root is None:
             raise SignatureError("the root has no certificate")
-        signing = [row for row in self.rows() if row.role in SIGNING]
+        signing = [row for row in rows if row.role in SIGNING]
         return TrustedRegistry(
-            base_url=base,
-            agencies={one.code: _trusted_agency(one, signing) for one in agencies},
+            base_url=charter.base,
+            agencies={one.code: _trusted_agency(one, roll, signing) for one in roll.agencies},
             status_anchors=(root,),
-            logs=(TrustedLog(str(log_key(origin, self.log_signer()))),),
+            logs=(TrustedLog(str(log_key(charter.origin, self.log_signer()))),),
             retired={row.kid: instant(row.retired_at) for row in signing if row.retired_at},
             compromised={
                 row.kid: Compromise(instant(row.compromised_since), row.compromised_log_size or 0)
                 for row in signing
                 if row.compromised_since is not None
             },
+            as_of=Snapshot(roll.at, charter.origin, roll.size),
         )
 
 
@@ -192,6 +206,11 @@ class KeyMaker:
         return self._certified(
             Role.AGENCY, name=agency.name, code=agency.code, agency=agency.code, root=root
         )
+
+    def next(self, agency: Agency) -> MadeKey:
+        """Make an agency's next signing key: certified, and waiting for its day."""
+        made = self.certified(agency)
+        return MadeKey(replace(made.row, state=PENDING))
 
     def pending(self, agency: Agency, suite: str = ES256) -> MadeKey:
         """Make a key whose certificate another authority will issue, with the request (PEM)."""
@@ -269,13 +288,21 @@ class KeyMaker:
         )
 
 
-def _trusted_agency(agency: Agency, signing: list[KeyRow]) -> TrustedAgency:
+def _trusted_agency(agency: Agency, roll: Roll, signing: list[KeyRow]) -> TrustedAgency:
     own = [row for row in signing if row.agency == agency.code and row.certificate is not None]
     anchors = tuple(dict.fromkeys(row.anchor for row in own if row.anchor is not None))
     leaves = [row.certificate for row in own if row.certificate is not None]
     between = [der for row in own for der in row.chain]
-    listed = tuple(dict.fromkeys([*leaves, *between]))
-    return TrustedAgency(agency.code, agency.name, anchors, listed, agency.time_zone)
+    return TrustedAgency(
+        code=agency.code,
+        name=agency.name,
+        anchors=anchors,
+        certificates=tuple(dict.fromkeys([*leaves, *between])),
+        time_zone=agency.time_zone,
+        names=roll.names(agency.code),
+        may_issue=tuple(one for one in roll.competences if one.agency == agency.code),
+        closed_on=agency.closed_on,
+    )
 
 
 def check_replaceable(role: str) -> None:

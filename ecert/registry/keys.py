@@ -11,11 +11,11 @@ from cryptography.hazmat.primitives.serialization import Encoding
 
 from ecert.errors import InputError
 from ecert.keys import Role, verify_chain
+from ecert.ledger.access import pick
 from ecert.ledger.acting import Desk, Verbs, needs
 from ecert.ledger.log import size_before
 from ecert.ledger.trail import AuditEntry
 from ecert.model import Actor, Agency
-from ecert.registry.certificates import pick
 from ecert.registry.keyring import (
     ACTIVE,
     COMPROMISED,

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from pathlib import Path
 
-from ecert._encoding import Clock, Randomness
+from ecert._encoding import Clock, Randomness, instant
 from ecert.catalogue import Catalogue
 from ecert.keys import Trust, TrustedRegistry
 from ecert.ledger.acting import Charter, Desk, Secrets
 from ecert.ledger.directory import Directory
 from ecert.ledger.log import Log
+from ecert.ledger.register import Newcomer, Pen, check_types, enter_agency, read_roll
 from ecert.ledger.trail import AuditEntry, AuditTrail
 from ecert.model import Actor, Agency
 from ecert.registry.agencies import Agencies
@@ -30,7 +32,9 @@ from ecert.registry.log import PublishedLog
 from ecert.registry.matters import Matters
 from ecert.registry.objections import Objections
 from ecert.registry.providers import Providers
+from ecert.registry.register import Register
 from ecert.registry.rules import Rules
+from ecert.registry.settlement import Settlement
 from ecert.registry.status import StatusLists
 from ecert.registry.supervision import Supervision
 from ecert.registry.tokens import Tokens
@@ -39,6 +43,8 @@ from ecert.registry.types import Types
 from ecert.registry.webhooks import Webhooks
 from ecert.store import TRAIL, Store, Transaction, agencies, keys, settings
 from ecert.verification import Report, Verifier
+
+FOUNDED, TRIAL = "registered with the registry", "trial home"
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,7 +106,9 @@ class Registry:
         self.keys = Keys(desk, ring, self._maker)
         self.clients, self.webhooks = Clients(desk, directory), Webhooks(desk)
         self.tokens = Tokens(desk, ring, directory)
-        self.certificates = Certificates(desk, self.log)
+        self.settlement = Settlement(desk, ring, self._maker)
+        self.register = Register(desk, self.settlement)
+        self.certificates = Certificates(desk, self.log, self.settlement.settle)
         maker = DocumentMaker(desk, self.log, stamping)
         self.documents = Documents(desk, self.certificates, maker)
         self.evidence = Evidence(desk, self.certificates, self.log, self.status)
@@ -124,8 +132,15 @@ class Registry:
         """Give back the database's connections."""
         self.store.close()
 
-    def set_up(self, agency: Agency | None, *, by: Actor) -> None:
-        """Make a new registry's keys, its first agency and its fixed settings, in one transaction."""
+    def set_up(
+        self, agency: Agency | None, *, by: Actor, may_issue: Sequence[str] | None = None
+    ) -> None:
+        """Make a new registry's keys, its first agency and its fixed settings, in one transaction.
+
+        A trial home's first agency may issue everything unless its types are named.
+        Raises: NotFound for a type that is not known.
+        """
+        check_types(self.catalogue, may_issue or ())
         made, charter = self._maker.make_all(agency), self.charter
 
         def work(tx: Transaction, now: datetime) -> None:
@@ -135,9 +150,23 @@ class Registry:
                 keys.add(tx, one.row)
             settings.put(tx, "base_url", charter.base)
             settings.put(tx, "origin", charter.origin)
+            settings.put(tx, "founded_at", str(int(now.timestamp())))
 
-        self.desk.act(AuditEntry("registry.init", by, details={"base_url": charter.base}), work)
+        def log(tx: Transaction, _done: None, index: int) -> None:
+            if agency is None:
+                return
+            key = self.keys.ring.key_of(one.row for one in made)
+            pen = Pen(key, charter.base, self.desk.randomness)
+            enter_agency(tx, pen, self._founder(agency, may_issue), self.clock(), index)
+
+        entry = AuditEntry("registry.init", by, details={"base_url": charter.base})
+        self.desk.act(entry, work, log=log)
         self.keys.ring.forget()
+
+    def _founder(self, agency: Agency, may_issue: Sequence[str] | None) -> Newcomer:
+        if may_issue is not None or not self.is_trial:
+            return Newcomer(agency, may_issue or (), FOUNDED)
+        return Newcomer(agency, [one.slug for one in self.catalogue], TRIAL)
 
     # -- verifying -----------------------------------------------------------------------------------
 
@@ -147,8 +176,11 @@ class Registry:
 
     def trusted(self) -> TrustedRegistry:
         """Give what a verifier needs to believe this registry."""
-        charter = self.charter
-        return self.keys.ring.trusted(charter.base, charter.origin, self.agencies.all())
+        self.settlement.settle()
+        with self.store.snapshot() as reading:
+            founded = instant(int(settings.get(reading, "founded_at") or 0))
+            roll, rows = read_roll(reading, founded), keys.listed(reading)
+        return self.keys.ring.trusted(self.charter, roll, rows)
 
     def verifier(self, *, is_offline: bool = False) -> Verifier:
         """Give a verifier that believes this registry and takes status from its own store."""

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from datetime import date
 from typing import Any
 
 from sqlalchemy import (
     Row,
+    Select,
     delete,
     insert,
     select,
     update,
 )
 
-from ecert.model import Agency
+from ecert.model import Agency, AgencyVersion
 from ecert.store import tables as t
 from ecert.store.connection import Reading, Transaction
 
@@ -33,9 +36,54 @@ def find(reading: Reading, code: str) -> Agency | None:
     return None if row is None else _agency(row)
 
 
+def hold(tx: Transaction, codes: Iterable[str]) -> dict[str, Agency]:
+    """Give agencies as they are, and let nobody change the register of theirs until the commit."""
+    rows = tx.all(_of(codes).with_for_update(read=True))
+    return {row.code: _agency(row) for row in rows}
+
+
+def lock(tx: Transaction, codes: Iterable[str]) -> dict[str, Agency]:
+    """Lock agencies for a change of the register: whoever issues waits, and sees the change."""
+    return {row.code: _agency(row) for row in tx.all(_of(codes).with_for_update())}
+
+
+def _of(codes: Iterable[str]) -> Select[Any]:
+    c = t.agencies.c
+    return select(t.agencies).where(c.code.in_(sorted(codes))).order_by(c.code)
+
+
 def add(tx: Transaction, agency: Agency, at: int) -> None:
     """Register an agency."""
     tx.connection.execute(insert(t.agencies).values(**agency.to_json(), created_at=at))
+
+
+def put(tx: Transaction, code: str, **columns: Any) -> None:
+    """Change what is known of an agency."""
+    tx.connection.execute(update(t.agencies).where(t.agencies.c.code == code).values(**columns))
+
+
+def versions(reading: Reading) -> list[AgencyVersion]:
+    """List what was, is and will be known of agencies, by agency and day."""
+    c = t.agency_versions.c
+    query = select(t.agency_versions).order_by(c.agency, c.from_day)
+    return [_version(row) for row in reading.all(query)]
+
+
+def put_version(tx: Transaction, version: AgencyVersion) -> None:
+    """Say what is known of an agency from a day on; of one day the last word counts."""
+    c, day = t.agency_versions.c, version.from_day.isoformat()
+    tx.connection.execute(
+        delete(t.agency_versions).where(c.agency == version.agency, c.from_day == day)
+    )
+    values = {
+        "agency": version.agency,
+        "from_day": day,
+        "name": version.name,
+        "short_name": version.short_name,
+        "division": version.division,
+        "parent": version.parent,
+    }
+    tx.connection.execute(insert(t.agency_versions).values(**values))
 
 
 def put_requires_dpop(tx: Transaction, agency: str, *, requires: bool) -> None:
@@ -67,4 +115,16 @@ def _agency(row: Row[Any]) -> Agency:
         row.short_name,
         row.time_zone,
         row.requires_dpop,
+        None if row.closed_on is None else date.fromisoformat(row.closed_on),
+    )
+
+
+def _version(row: Row[Any]) -> AgencyVersion:
+    return AgencyVersion(
+        agency=row.agency,
+        from_day=date.fromisoformat(row.from_day),
+        name=row.name,
+        division=row.division,
+        parent=row.parent,
+        short_name=row.short_name,
     )

@@ -80,6 +80,11 @@ class NewCertificate:
     rests_on: Sequence[str]
 
 
+def is_any(reading: Reading) -> bool:
+    """Tell whether any certificate was ever issued and is still there."""
+    return reading.one(select(t.certificates.c.id).limit(1)) is not None
+
+
 def find(reading: Reading, identifier: str) -> Record | None:
     """Find a certificate by its identifier; its status is the stored one."""
     row = reading.connection.execute(_BY_ID, {"id": identifier}).one_or_none()

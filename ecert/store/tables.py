@@ -54,17 +54,58 @@ settings = Table(
     Column("value", Text, nullable=False),
 )
 
+# Six digits grew to twelve; SQLite minds no lengths, and a table that others name is not rebuilt there.
+DIVISION = String(6).with_variant(String(12), "postgresql")
+
 agencies = Table(
     "agencies",
     metadata,
     Column("code", String(18), primary_key=True),
     Column("name", Text, nullable=False),
-    Column("division", String(6), nullable=False),
+    Column("division", DIVISION, nullable=False),
     Column("parent", ForeignKey("agencies.code")),
     Column("short_name", Text),
     Column("time_zone", String(64), nullable=False),
     Column("requires_dpop", Boolean, nullable=False),
     Column("created_at", BigInteger, nullable=False),
+    Column("closed_on", String(10)),  # the first day on which it is no more
+)
+
+agency_versions = Table(  # what is known of an agency, each version from its first day
+    "agency_versions",
+    metadata,
+    Column("agency", ForeignKey("agencies.code"), nullable=False),
+    Column("from_day", String(10), nullable=False),
+    Column("name", Text, nullable=False),
+    Column("short_name", Text),
+    Column("division", String(12), nullable=False),
+    Column("parent", ForeignKey("agencies.code")),
+    PrimaryKeyConstraint("agency", "from_day"),
+)
+
+competences = Table(  # which agency may issue which type; days are inclusive
+    "competences",
+    metadata,
+    Column("agency", ForeignKey("agencies.code"), nullable=False),
+    Column("slug", String(64), nullable=False),
+    Column("from_day", String(10), nullable=False),
+    Column("to_day", String(10)),
+    Column("only", String(8)),
+    Column("basis", Text, nullable=False),
+    Column("successor", String(18)),
+    Column("to_entry", BigInteger),  # how long the log was when the period was closed
+    Column("register_index", BigInteger),  # of its statement in the log; none: not signed yet
+    PrimaryKeyConstraint("agency", "slug", "from_day"),
+)
+
+register_statements = Table(  # signed acts upon the register, append-only
+    "register_statements",
+    metadata,
+    Column("log_index", BigInteger, primary_key=True, autoincrement=False),
+    Column("trail_index", BigInteger, nullable=False),
+    Column("agency", ForeignKey("agencies.code"), nullable=False),
+    Column("salt", Blob, nullable=False),
+    Column("token", Text, nullable=False),
 )
 
 keys = Table(

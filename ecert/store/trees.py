@@ -129,8 +129,8 @@ def add_checkpoint(
 
 
 def salt(reading: Reading, log_index: int) -> bytes | None:
-    """Find the salt of a log entry, with the certificate, statement or copy it belongs to."""
-    for table in (t.certificates, t.statements, t.copies):
+    """Find the salt of a log entry, with the certificate, statement, copy or act it belongs to."""
+    for table in (t.certificates, t.statements, t.copies, t.register_statements):
         row = reading.one(select(table.c.salt).where(table.c.log_index == log_index))
         if row is not None:
             return bytes(row.salt)

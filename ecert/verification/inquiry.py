@@ -43,6 +43,7 @@ class Claim:
     exp: int | None
     status_uri: str
     status_index: int
+    is_copy: bool = False  # the seal of an annotated copy: signed long after the issue
 
     @property
     def agency(self) -> TrustedAgency:
@@ -92,4 +93,5 @@ def _of_seal(seal: UnverifiedSeal, trust: Trust) -> Claim | Finding:
         claims.get(EXP),
         status["uri"],
         status["idx"],
+        seal.is_copy,
     )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
@@ -65,6 +65,10 @@ REASONS: dict[str, tuple[Outcome, str, str]] = {
     "type_good": (Outcome.PASSED, "证照类型已知，内容符合类型", "the type is known and the fields fit it"),
     "type_bad": (Outcome.FAILED, "内容与证照类型不符", "the contents do not fit the type"),
     "identifier_bad": (Outcome.FAILED, "证照标识与内容不符", "the identifier does not fit the contents"),
+    "not_competent": (Outcome.FAILED, "签发机构在签发时无权签发此类证照", "the agency had no right to issue this type when it signed"),
+    "issuer_name": (Outcome.FAILED, "证照上的机构名称不是该机构签发时的名称", "the issuer's name is not the one that the agency had when it signed"),
+    "trust_too_old": (Outcome.NOT_CHECKED, "信任文件早于签发时间，无法判定当时的名录", "the trust file is older than the signature, and does not know the register of that day"),
+    "competence_unproven": (Outcome.NOT_CHECKED, "签发机构的职权已终止，无法证明签发在终止之前", "the agency's right has ended, and nothing proves that this was signed before"),
     "type_unknown": (Outcome.NOT_CHECKED, "核验方没有该证照类型", "the verifier does not have this type"),
     "type_differs": (Outcome.NOT_CHECKED, "核验方的类型定义与签发时不同", "the verifier's copy of the type differs from the one issued under"),
     "time_good": (Outcome.PASSED, "在有效期内", "within its validity"),
@@ -103,6 +107,18 @@ REASONS: dict[str, tuple[Outcome, str, str]] = {
 }  # fmt: skip
 
 
+# code -> (Chinese, English): said beside a verdict, and never changing it.
+WARNINGS: dict[str, tuple[str, str]] = {
+    "competence_unlisted": ("信任文件是旧版，不含各机构的签发职权，未核验签发机构是否有权", "the trust file is of version 1 and does not say who may issue what: the right to issue was not checked"),
+}  # fmt: skip
+
+
+def warning(code: str, **more: str) -> dict[str, Any]:
+    """Make a warning, with what else is to be said of it."""
+    zh, en = WARNINGS[code]
+    return {"code": code, **more, "reason": {"zh": zh, "en": en}}
+
+
 @dataclass(frozen=True, slots=True)
 class Finding:
     """What one step found; ``evidence_at`` is the age of what it was judged by."""
@@ -126,6 +142,14 @@ class Finding:
             "reason": {"zh": zh, "en": en},
             "evidence_at": None if self.evidence_at is None else rfc3339(self.evidence_at),
         }
+
+
+_GRAVITY = (Outcome.FAILED, Outcome.NOT_CHECKED, Outcome.PASSED)
+
+
+def gravest(findings: Sequence[Finding]) -> Finding:
+    """Give the finding that weighs most: failed before not checked before passed."""
+    return min(findings, key=lambda one: _GRAVITY.index(one.outcome))
 
 
 def found(step: str, code: str, evidence: int | None = None) -> Finding:

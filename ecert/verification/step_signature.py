@@ -11,7 +11,7 @@ from ecert.formats.seal import UnverifiedSeal, verify_seal
 from ecert.keys import KeyStanding, TrustedRegistry, VerifiedKey
 from ecert.verification.exhibit import Exhibit
 from ecert.verification.inquiry import Claim
-from ecert.verification.report import Finding, Outcome, found
+from ecert.verification.report import Finding, found, gravest
 from ecert.verification.step_log import Logged
 
 if TYPE_CHECKING:
@@ -19,7 +19,6 @@ if TYPE_CHECKING:
 
 CLOCK_SKEW_SECONDS = 300
 _BY = frozenset({"signature_good", "key_compromised", "signed_later", "document_updated"})
-_GRAVITY = (Outcome.FAILED, Outcome.NOT_CHECKED, Outcome.PASSED)
 
 
 def is_signed(finding: Finding) -> bool:
@@ -34,22 +33,32 @@ def judge_signature(
     now: datetime,
     logged: Logged | None,
     opened: OpenedDocument | None,
-) -> Finding:
-    """Judge the signature of a credential or a seal and, of a document, what was signed besides."""
+) -> tuple[Finding, VerifiedKey | None]:
+    """Judge the signature of a credential or a seal and, of a document, what was signed besides.
+
+    Gives the key that signed, where one did.
+    """
     agency = claim.registry.agencies.get(claim.issuer)
     if agency is None:
-        return found("signature", "agency_unknown")
+        code = "trust_too_old" if is_later(claim) else "agency_unknown"
+        return found("signature", code), None
     if exhibit.credential is None and not agency.certificates:
-        return found("signature", "no_certificates")
+        return found("signature", "no_certificates"), None
     try:
         key = _signing_key(exhibit, claim)
     except EcertError:
-        return found("signature", "signature_bad")
+        return found("signature", "signature_bad"), None
     findings = [found("signature", _judge_key(claim, key, now, logged), claim.iat)]
     if opened is not None:
         codes = _judge_document(opened, now)
         findings += [found("signature", code, claim.iat) for code in codes]
-    return min(findings, key=lambda one: _GRAVITY.index(one.outcome))
+    return gravest(findings), key
+
+
+def is_later(claim: Claim) -> bool:
+    """Tell whether something was signed after what the trust file knows of."""
+    as_of = claim.registry.as_of
+    return as_of is not None and claim.iat > int(as_of.at.timestamp())
 
 
 def _signing_key(exhibit: Exhibit, claim: Claim) -> VerifiedKey:

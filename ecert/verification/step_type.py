@@ -6,15 +6,32 @@ from ecert.catalogue import Catalogue, CertificateType
 from ecert.errors import IdentifierError, InputError
 from ecert.formats.unverified_credential import UnverifiedCredential, check_fields
 from ecert.ids import Identifier, parse_identifier
+from ecert.verification.competence import Proof, judge_competence
 from ecert.verification.exhibit import Exhibit
 from ecert.verification.inquiry import Claim
-from ecert.verification.report import Finding, found
+from ecert.verification.report import Finding, found, gravest
 
 
 def judge_type(
+    exhibit: Exhibit, claim: Claim, catalogue: Catalogue, proof: Proof
+) -> tuple[Finding, CertificateType | None]:
+    """Judge an exhibit's type and identifier, and the right to issue it.
+
+    Gives the type as this verifier knows it.
+    """
+    finding, kind = _judge_contents(exhibit, claim, catalogue)
+    if exhibit.credential is not None:
+        certificate = exhibit.credential.certificate
+        slug, name = certificate.type.slug, certificate.issuer_name
+        return gravest([finding, judge_competence(claim, slug, name, proof)]), kind
+    if kind is None:
+        return finding, None
+    return gravest([finding, judge_competence(claim, kind.slug, None, proof)]), kind
+
+
+def _judge_contents(
     exhibit: Exhibit, claim: Claim, catalogue: Catalogue
 ) -> tuple[Finding, CertificateType | None]:
-    """Judge an exhibit's type and identifier; give the type as this verifier knows it."""
     try:
         identifier = parse_identifier(claim.identifier)
     except IdentifierError:

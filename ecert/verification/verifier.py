@@ -13,9 +13,10 @@ from ecert.keys import Trust
 from ecert.model import Status, end_of_day
 from ecert.verification import step_log
 from ecert.verification.certificate_shown import certificate_shown
+from ecert.verification.competence import Proof
 from ecert.verification.exhibit import Exhibit, read_exhibit
 from ecert.verification.inquiry import Claim, Inquiry, claim_of
-from ecert.verification.report import STEPS, Finding, Report, decide, found
+from ecert.verification.report import STEPS, Finding, Report, decide, found, warning
 from ecert.verification.status_tokens import StatusSource, StatusTokens
 from ecert.verification.step_signature import is_signed, judge_signature
 from ecert.verification.step_status import StatusFinding, judge_status
@@ -145,11 +146,14 @@ def _examine_claim(
     if _points_elsewhere(exhibit, claim):
         findings = [*findings, found("read", "seal_host_mismatch")]
     log, logged = step_log.judge_log(exhibit, claim)  # 5, before 2: a compromised key needs it
-    signature = judge_signature(exhibit, claim, now=inquiry.now, logged=logged, opened=opened)  # 2
+    signature, key = judge_signature(
+        exhibit, claim, now=inquiry.now, logged=logged, opened=opened
+    )  # 2
     findings = [*findings, log, signature]
     if not is_signed(signature):
         return _report(inquiry, exhibit, findings, claim)
-    type_, kind = judge_type(exhibit, claim, inquiry.catalogue)  # 3
+    proof = Proof(key, logged, inquiry.now)
+    type_, kind = judge_type(exhibit, claim, inquiry.catalogue, proof)  # 3
     time = judge_time(exhibit, claim, inquiry.moment)  # 4
     status = judge_status(inquiry, exhibit, claim)  # 6
     findings += [type_, time, status.finding]
@@ -157,7 +161,8 @@ def _examine_claim(
         findings.append(found("agreement", opened.agreement(kind)))  # 7
     report = _report(inquiry, exhibit, findings, claim)
     shown = certificate_shown(exhibit, claim, kind, status)
-    return replace(report, certificate=shown, status=_status_shown(time, status))
+    warnings = () if claim.registry.as_of is not None else (warning("competence_unlisted"),)
+    return replace(report, certificate=shown, status=_status_shown(time, status), warnings=warnings)
 
 
 def _points_elsewhere(exhibit: Exhibit, claim: Claim) -> bool:

@@ -41,7 +41,7 @@ from tests.adversary.forge import (
     usage,
     verifier_of,
 )
-from tests.conftest import CLERK, CONSTRUCTION, PLANNING, WORKS, Maker
+from tests.conftest import CLERK, CONSTRUCTION, EVERY_TYPE, PLANNING, WORKS, Maker
 
 FORGED = {"signature": "signature_bad", "type": "not_reached", "status": "not_reached"}
 Drafts = Callable[..., dict[str, Any]]
@@ -51,7 +51,7 @@ Drafts = Callable[..., dict[str, Any]]
 def two(registry: Registry, record: Record) -> Registry:
     """A registry in which a second agency has its own key under the same root."""
     del record
-    registry.agencies.add(CONSTRUCTION, by=CLERK)
+    registry.agencies.add(CONSTRUCTION, by=CLERK, may_issue=EVERY_TYPE)
     return registry
 
 
@@ -65,7 +65,9 @@ def theirs(two: Registry, draft_of: Drafts) -> Record:
 def outside(registry: Registry, record: Record) -> tuple[Registry, Authority]:
     """A second agency whose certificate comes from its own authority."""
     del record
-    request = registry.agencies.add(CONSTRUCTION, by=CLERK, brings_certificate=True)
+    request = registry.agencies.add(
+        CONSTRUCTION, by=CLERK, may_issue=EVERY_TYPE, brings_certificate=True
+    )
     assert request is not None
     public = x509.load_pem_x509_csr(request).public_key()
     assert isinstance(public, ec.EllipticCurvePublicKey)
@@ -439,7 +441,9 @@ def test_certifying_a_pending_key_with_another_agencys_certificate(
     registry: Registry, record: Record
 ) -> None:
     del record
-    request = registry.agencies.add(CONSTRUCTION, by=CLERK, brings_certificate=True)
+    request = registry.agencies.add(
+        CONSTRUCTION, by=CLERK, may_issue=EVERY_TYPE, brings_certificate=True
+    )
     assert request is not None
     public = x509.load_pem_x509_csr(request).public_key()
     assert isinstance(public, ec.EllipticCurvePublicKey)
@@ -454,7 +458,7 @@ def test_certifying_a_pending_key_with_a_certificate_of_another_key(
     registry: Registry, record: Record
 ) -> None:
     del record
-    registry.agencies.add(CONSTRUCTION, by=CLERK, brings_certificate=True)
+    registry.agencies.add(CONSTRUCTION, by=CLERK, may_issue=EVERY_TYPE, brings_certificate=True)
     authority = make_authority()
     _, leaf = authority.leaf(CONSTRUCTION.code)
     pem = x509.load_der_x509_certificate(leaf).public_bytes(Encoding.PEM)

@@ -77,7 +77,7 @@ from tests.adversary.forge_document import (
     with_message,
     with_place,
 )
-from tests.conftest import CLERK, CONSTRUCTION, WORKS
+from tests.conftest import CLERK, CONSTRUCTION, EVERY_TYPE, WORKS
 
 Drafts = Callable[..., dict[str, Any]]
 READ = {"read": "read_document"}
@@ -910,7 +910,7 @@ def test_signed_by_a_certificate_that_had_ended(case: Case) -> None:
 def test_a_document_of_one_agency_signed_by_another(draft_of: Drafts) -> None:
     with temporary_registry() as registry:
         agency = registry.agencies.get(None).code
-        registry.agencies.add(CONSTRUCTION, by=CLERK)
+        registry.agencies.add(CONSTRUCTION, by=CLERK, may_issue=EVERY_TYPE)
         record = registry.certificates.issue(WORKS, draft_of(), by=CLERK, agency=agency).record
         data = registry.documents.get(record.id, by=CLERK).data
         key = registry.keys.ring.signing_key(Role.AGENCY, CONSTRUCTION.code)
@@ -1364,7 +1364,7 @@ def test_the_record_of_another_certificates_copy(lent: tuple[Case, SettableClock
 
 def test_another_agency_signs_the_copys_record(draft_of: Drafts) -> None:
     with temporary_registry() as registry:
-        registry.agencies.add(CONSTRUCTION, by=CLERK)
+        registry.agencies.add(CONSTRUCTION, by=CLERK, may_issue=EVERY_TYPE)
         agency = next(one.code for one in registry.agencies.all() if one.code != CONSTRUCTION.code)
         record = registry.certificates.issue(WORKS, draft_of(), by=CLERK, agency=agency).record
         parts = _inside(registry.documents.copy(record.id, WISH, by=CLERK).data)

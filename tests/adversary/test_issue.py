@@ -28,7 +28,7 @@ from ecert.model import Actor, Basis, Operation, Record
 from ecert.registry import Registry
 from ecert.testing import SettableClock
 from tests.adversary.forge import days, expect
-from tests.conftest import CLERK, CONSTRUCTION, PLANNING, WORKS, Maker
+from tests.conftest import CLERK, CONSTRUCTION, EVERY_TYPE, PLANNING, WORKS, Maker
 
 Drafts = Callable[..., dict[str, Any]]
 LAND = "land-use-planning-permit"
@@ -120,7 +120,7 @@ def test_a_draft_rests_on_an_expired_certificate(
 def test_what_a_client_may_not_see_reads_as_unknown(
     registry: Registry, land: Record, draft_of: Drafts
 ) -> None:
-    registry.agencies.add(CONSTRUCTION, by=CLERK)
+    registry.agencies.add(CONSTRUCTION, by=CLERK, may_issue=EVERY_TYPE)
     scopes = frozenset({"certificates:issue"})
     stranger = Actor("x", agency=CONSTRUCTION.code, client="c", scopes=scopes)
     _refused(registry, draft_of(rests_on=[land.id]), NotInForce, "unknown", by=stranger)
@@ -148,7 +148,7 @@ def test_a_foundation_that_falls_later_is_a_warning_and_no_more(
 
 
 def test_a_client_issues_for_another_agency(registry: Registry, draft_of: Drafts) -> None:
-    registry.agencies.add(CONSTRUCTION, by=CLERK)
+    registry.agencies.add(CONSTRUCTION, by=CLERK, may_issue=EVERY_TYPE)
     scopes = frozenset({"certificates:issue"})
     client = Actor("x", agency=CONSTRUCTION.code, client="c", scopes=scopes)
     with pytest.raises(Forbidden):
@@ -159,7 +159,7 @@ def test_a_client_issues_for_another_agency(registry: Registry, draft_of: Drafts
 def test_a_client_operates_upon_another_agencys_certificate(
     registry: Registry, land: Record, draft_of: Drafts, operation: Operation
 ) -> None:
-    registry.agencies.add(CONSTRUCTION, by=CLERK)
+    registry.agencies.add(CONSTRUCTION, by=CLERK, may_issue=EVERY_TYPE)
     scopes = frozenset({"certificates:operate", "certificates:issue"})
     client = Actor("x", agency=CONSTRUCTION.code, client="c", scopes=scopes)
     draft = draft_of(LAND) if operation is Operation.CHANGE else None

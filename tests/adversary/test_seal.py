@@ -35,7 +35,7 @@ from tests.adversary.forge import (
     un_base32,
     verifier_of,
 )
-from tests.conftest import CLERK, CONSTRUCTION, PLANNING
+from tests.conftest import CLERK, CONSTRUCTION, EVERY_TYPE, PLANNING
 
 Drafts = Callable[..., dict[str, Any]]
 GOOD = {"read": "read_seal", "signature": "signature_good", "type": "type_good"}
@@ -164,7 +164,7 @@ def test_two_seals_in_one_text(registry: Registry, record: Record, other: Record
 
 
 def test_a_seal_signed_by_another_agency(registry: Registry, cose: Cose, stolen: Stolen) -> None:
-    registry.agencies.add(CONSTRUCTION, by=CLERK)
+    registry.agencies.add(CONSTRUCTION, by=CLERK, may_issue=EVERY_TYPE)
     key = stolen.key(Role.AGENCY, CONSTRUCTION.code)
     expect(registry.verify(cose.signed(key)), "invalid", **FORGED)
 

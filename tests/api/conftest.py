@@ -36,7 +36,7 @@ from ecert.store import tables, trees
 from ecert.testing import SettableClock
 from ecert_api import create_app
 from tests.api import answers
-from tests.conftest import CLERK, CONSTRUCTION, PATIENCE, PLANNING, WORKS, trail_rows
+from tests.conftest import CLERK, CONSTRUCTION, EVERY_TYPE, PATIENCE, PLANNING, WORKS, trail_rows
 
 RURAL = "rural-construction-planning-permit"
 SITING = "project-siting-opinion"  # its validity is three years, so it can expire
@@ -290,7 +290,7 @@ def make_registry_at(url: str, folder: Path, *, clock: SettableClock | None = No
     state = folder / "state"
     around = Surroundings(state=state, clock=clock) if clock else Surroundings(state=state)
     registry = init_registry(folder / "home", Plan(url, PLANNING, trial=True), around=around)
-    registry.agencies.add(CONSTRUCTION, by=CLERK)
+    registry.agencies.add(CONSTRUCTION, by=CLERK, may_issue=EVERY_TYPE)
     return registry
 
 

@@ -34,7 +34,7 @@ from tests.api.conftest import (
     make_registry_at,
     refused,
 )
-from tests.conftest import CLERK, CONSTRUCTION, PATIENCE, PLANNING, WORKS
+from tests.conftest import CLERK, CONSTRUCTION, EVERY_TYPE, PATIENCE, PLANNING, WORKS
 
 MARKER = "马克思齐MARKER"  # a personal value: it may never come back, nor stand in a log line
 CODE = "440114197806119981"  # a holder's code, in order
@@ -368,7 +368,7 @@ def test_on_postgresql_a_null_byte_is_no_failure_either(
     around = Surroundings(state=tmp_path / "state", clock=SettableClock())
     plan = Plan("http://127.0.0.1:8000", PLANNING, postgres_url, trial=True)
     registry = init_registry(tmp_path / "home", plan, around=around)
-    registry.agencies.add(CONSTRUCTION, by=CLERK)
+    registry.agencies.add(CONSTRUCTION, by=CLERK, may_issue=EVERY_TYPE)
     desk = open_desk(registry)
     who = desk.planning
     issued = desk.issued(who, a_draft())

@@ -43,6 +43,7 @@ from ecert_api.routes import (
     matters,
     oauth,
     public,
+    register,
     supervision,
 )
 from tests.api.conftest import (
@@ -55,7 +56,7 @@ from tests.api.conftest import (
     make_key,
     make_registry_at,
 )
-from tests.conftest import CLERK, PLANNING, WORKS
+from tests.conftest import CLERK, EVERY_TYPE, PLANNING, WORKS
 from tests.oidc.provider import ENTERPRISE, HIGH, Provider, oidc
 
 __all__ = ["oidc"]
@@ -74,7 +75,7 @@ EXAMPLES = 80
 ROUTES = sorted(
     f"{method} {route.path.replace(':path', '')}"
     for module in (
-        *(certificates, oauth, public, log, health),
+        *(certificates, oauth, public, log, register, health),
         *(matters, grants, holders, changes, administration, supervision),
     )
     for name, router in inspect.getmembers(module)
@@ -144,7 +145,7 @@ def portal(tmp_path_factory: pytest.TempPathFactory, oidc: Provider) -> Iterator
     listening = free_port()
     url = f"http://127.0.0.1:{listening.getsockname()[1]}"
     registry = make_registry_at(url, tmp_path_factory.mktemp("described"))
-    registry.agencies.add(TOWN, by=CLERK)
+    registry.agencies.add(TOWN, by=CLERK, may_issue=EVERY_TYPE)
     registry.providers.put(Believed(oidc.issuer, (oidc.client_id,), (HIGH,), oidc.jwks), by=CLERK)
     config = uvicorn.Config(
         create_app(registry, verify_per_minute=0), access_log=False, log_config=None

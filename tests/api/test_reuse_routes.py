@@ -23,7 +23,7 @@ from ecert.reuse.sharing import WHOLE, Mode, new_rule
 from ecert.samples.district import agencies, chain
 from ecert.testing import SettableClock
 from tests.api.conftest import Portal, System, refused
-from tests.conftest import CLERK, CONSTRUCTION, PATIENCE, PLANNING, WORKS
+from tests.conftest import CLERK, CONSTRUCTION, EVERY_TYPE, PATIENCE, PLANNING, WORKS
 from tests.oidc.provider import ACCOUNTS, ENTERPRISE, HIGH, PERSON, Provider, oidc
 
 __all__ = ["oidc"]
@@ -48,7 +48,7 @@ class Town:
         known = {one.code for one in self.registry.agencies.all()}
         for agency in agencies(4):
             if agency.code not in known:
-                self.registry.agencies.add(agency, by=CLERK)
+                self.registry.agencies.add(agency, by=CLERK, may_issue=EVERY_TYPE)
         self.registry.matters.add(chain(), by=CLERK)
 
     def call(self, who: System, method: str, path: str, **members: Any) -> httpx.Response:

@@ -29,7 +29,7 @@ from ecert.registry import IssueRequest, Registry
 from ecert.reuse.sharing import new_rule
 from ecert.samples.district import agencies, generate
 from tests.bench.http import _free_port, _server, _token_of
-from tests.conftest import trail_rows
+from tests.conftest import EVERY_TYPE, trail_rows
 
 CERTIFICATES = int(os.environ.get("ECERT_BENCH_CERTIFICATES", "100000"))
 PROJECTS = 7
@@ -69,7 +69,7 @@ def _fill(registry: Registry, say: Callable[[str], None]) -> list[tuple[str, str
     known = {one.code for one in registry.agencies.all()}
     for agency in agencies():
         if agency.code not in known:
-            registry.agencies.add(agency, by=BY)
+            registry.agencies.add(agency, by=BY, may_issue=EVERY_TYPE)
     matters = generate()
     registry.matters.add(orjson.dumps(matters), by=BY)
     for code, _, count in ASKED.values():

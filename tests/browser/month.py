@@ -20,6 +20,7 @@ from ecert.model import Actor, Application, Record
 from ecert.registry import Registry
 from ecert.reuse.sharing import new_rule
 from ecert.testing import SettableClock
+from tests.conftest import EVERY_TYPE
 
 BY = Actor("王五", purpose="演示")
 PLANNING_MATTER = "HD-GH-03"  # 建设工程规划许可证核发
@@ -29,7 +30,7 @@ DAYS = 30
 def live(registry: Registry, clock: SettableClock) -> dict[str, Record]:
     """Let departments work for thirty days; the clock ends on the last of them."""
     for agency in (REFORM, PLANNING, CONSTRUCTION):
-        registry.agencies.add(agency, by=BY)
+        registry.agencies.add(agency, by=BY, may_issue=EVERY_TYPE)
     set_up_sharing(registry, BY)
     for slug in registry.matters.get(PLANNING_MATTER, by=BY).slugs:
         rule = new_rule(slug, PLANNING.code, legal_basis="国务院令第716号第七条")

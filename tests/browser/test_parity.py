@@ -28,7 +28,7 @@ from tests.browser.conftest import (
     take_seal,
     with_character,
 )
-from tests.conftest import CONSTRUCTION
+from tests.conftest import CONSTRUCTION, EVERY_TYPE
 
 VERIFY = """async (questions) => {
   const { verifySeal } = await import("/static/verify.js");
@@ -226,7 +226,7 @@ def test_an_agency_with_a_certificate_of_another_authority(
         "RSA": rsa.generate_private_key(65537, 2048),
     }
     agency: Agency = CONSTRUCTION
-    request = registry.agencies.add(agency, by=CLERK, brings_certificate=True)
+    request = registry.agencies.add(agency, by=CLERK, may_issue=EVERY_TYPE, brings_certificate=True)
     assert request is not None
     registry.keys.certify(agency.code, certify(request, made[kind]), by=CLERK)
     draft = dict(registry.catalogue.newest("construction-permit").example)

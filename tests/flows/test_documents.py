@@ -27,7 +27,7 @@ from ecert.pdf.render import render
 from ecert.registry import CopyWish, Registry
 from ecert.store import tables
 from ecert.testing import SettableClock, temporary_registry
-from tests.conftest import CLERK, CONSTRUCTION, PLAN, PLANNING, WORKS, trail_rows
+from tests.conftest import CLERK, CONSTRUCTION, EVERY_TYPE, PLAN, PLANNING, WORKS, trail_rows
 from tests.flows.pages import (
     GENERAL,
     NAMES,
@@ -394,7 +394,9 @@ def test_what_cannot_be_printed_is_not_issued(registry: Registry, undrawn: str, 
 def test_an_agency_of_an_unprintable_name_is_refused(registry: Registry, undrawn: str) -> None:
     before = counts(registry)
     with pytest.raises(InputError, match=f"{undrawn}.*U\\+{ord(undrawn):04X}"):
-        registry.agencies.add(replace(CONSTRUCTION, name=f"{undrawn}局"), by=CLERK)
+        registry.agencies.add(
+            replace(CONSTRUCTION, name=f"{undrawn}局"), by=CLERK, may_issue=EVERY_TYPE
+        )
     assert counts(registry) == before
 
 
@@ -404,7 +406,9 @@ def test_an_agencys_short_name_does_not_stop_its_documents(
     """The short name is part of the numbers that are minted: it must be refused, or be printed."""
     code = CONSTRUCTION.code
     try:
-        registry.agencies.add(replace(CONSTRUCTION, short_name=f"穗{undrawn}"), by=CLERK)
+        registry.agencies.add(
+            replace(CONSTRUCTION, short_name=f"穗{undrawn}"), by=CLERK, may_issue=EVERY_TYPE
+        )
     except InputError:
         return
     record = registry.certificates.issue(

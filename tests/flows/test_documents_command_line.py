@@ -20,7 +20,8 @@ from sqlalchemy import select
 from ecert.config import Plan, Surroundings, init_registry, open_registry
 from ecert.registry import IssueRequest, Registry
 from ecert.store.tables import metadata
-from tests.conftest import CLERK, PATIENCE, WORKS, trail_rows
+from tests.conftest import CLERK, WORKS, trail_rows
+from tests.flows.command import run as run_ecert
 from tests.flows.pages import draft, run, seal_picture
 
 DONE, REFUSED, USAGE = 0, 1, 2
@@ -60,15 +61,7 @@ class Home:
 
     def run(self, *words: str) -> subprocess.CompletedProcess[str]:
         """Run a verb to its end."""
-        return subprocess.run(
-            self.command(*words),
-            cwd=self.folder,
-            env=self.environment,
-            capture_output=True,
-            text=True,
-            check=False,
-            timeout=PATIENCE,
-        )
+        return run_ecert(words, folder=self.folder, environment=self.environment)
 
     def start(self, *words: str, **streams: Any) -> subprocess.Popen[bytes]:
         """Start a verb in a group of its own."""

@@ -28,7 +28,7 @@ from ecert.registry import Registry
 from ecert.reuse.sharing import Mode, new_rule
 from ecert_api import create_app
 from tests.api.conftest import Drafts, free_port, make_registry_at
-from tests.conftest import CLERK, PATIENCE, trail_rows
+from tests.conftest import CLERK, EVERY_TYPE, PATIENCE, trail_rows
 from tests.oidc.provider import ENTERPRISE, HIGH, PERSON, Provider, oidc
 
 __all__ = ["oidc"]  # the fixture
@@ -75,7 +75,7 @@ def town(tmp_path: Path, a_draft: Drafts, oidc: Provider) -> Iterator[Town]:
     listening = free_port()
     url = f"http://127.0.0.1:{listening.getsockname()[1]}"
     registry = make_registry_at(url, tmp_path)
-    registry.agencies.add(replace(REFORM, parent=PLANNING.code), by=CLERK)
+    registry.agencies.add(replace(REFORM, parent=PLANNING.code), by=CLERK, may_issue=EVERY_TYPE)
     open_matters(registry, CLERK)
     believed = Believed(oidc.issuer, (oidc.client_id,), (HIGH,), oidc.jwks)
     registry.providers.put(believed, by=CLERK)

@@ -24,7 +24,8 @@ from ecert.model import Actor, Application
 from ecert.reuse.objection import Complaint
 from ecert.reuse.sharing import new_rule
 from ecert.samples.district import agencies, chain
-from tests.conftest import CLERK, CONSTRUCTION, PLANNING, WORKS
+from tests.conftest import CLERK, CONSTRUCTION, EVERY_TYPE, PLANNING, WORKS
+from tests.flows.command import run as run_ecert
 
 DONE, REFUSED, USAGE, UNDETERMINED = 0, 1, 2, 3
 MATTER = "HD-ZJ-01"
@@ -48,15 +49,7 @@ def runner(folder: Path) -> Ecert:
     environment = {**os.environ, "XDG_STATE_HOME": str(folder / "state"), "ECERT_HOME": "home"}
 
     def run(*words: str, given: str | None = None) -> Done:
-        return subprocess.run(
-            [sys.executable, "-m", "ecert", *words],
-            cwd=folder,
-            env=environment,
-            input=given,
-            capture_output=True,
-            text=True,
-            check=False,
-        )
+        return run_ecert(words, folder=folder, environment=environment, given=given)
 
     return run
 
@@ -84,7 +77,7 @@ def prepared(tmp_path_factory: pytest.TempPathFactory) -> Path:
     plan = Plan("http://127.0.0.1:8000", agencies(4)[0], trial=True)
     registry = init_registry(folder / "home", plan, around=Surroundings(state=folder / "none"))
     for agency in agencies(4)[1:]:
-        registry.agencies.add(agency, by=CLERK)
+        registry.agencies.add(agency, by=CLERK, may_issue=EVERY_TYPE)
     registry.matters.add(chain(), by=CLERK)
     issued = {
         slug: registry.certificates.issue(

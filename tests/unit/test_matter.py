@@ -28,7 +28,7 @@ from ecert.reuse.matter import (
     parse_matters,
 )
 from ecert.samples.district import chain
-from tests.conftest import CLERK, CONSTRUCTION, PLANNING, WORKS, trail_rows
+from tests.conftest import CLERK, CONSTRUCTION, EVERY_TYPE, PLANNING, WORKS, trail_rows
 
 LICENCE = "business-licence"
 
@@ -392,13 +392,13 @@ def manager(agency: str) -> Actor:
 
 @pytest.fixture
 def two(registry: Registry) -> Registry:
-    registry.agencies.add(CONSTRUCTION, by=CLERK)
+    registry.agencies.add(CONSTRUCTION, by=CLERK, may_issue=EVERY_TYPE)
     return registry
 
 
 def test_a_client_adds_matters_of_its_own_agency_and_those_below(two: Registry) -> None:
     below = replace(CONSTRUCTION, code="11440114MA0000094E", parent=CONSTRUCTION.code)
-    two.agencies.add(below, by=CLERK)
+    two.agencies.add(below, by=CLERK, may_issue=EVERY_TYPE)
     by = manager(CONSTRUCTION.code)
     two.matters.add(written(matter(agency=CONSTRUCTION.code)), by=by)
     two.matters.add(written(matter("B", agency=below.code)), by=by)

@@ -418,11 +418,12 @@ def test_any_extra_is_refused_in_good_order(raw: bytes) -> None:
 
 def test_a_real_registrys_receipts_hold(examples: Examples) -> None:
     logs = examples.trust.registries[0].logs
+    size = 1 + max(record.log_index for record in examples.records.values())
     for slug, record in examples.records.items():
         receipt = parse_receipt(str(examples.registry.log.receipt(record.log_index)))
         signed = record.credential.partition("~")[0].encode("ascii")
         facts: Any = {"issuer": record.issuer, "kind": slug, "logs": logs}
-        assert verify_receipt(receipt, signed=signed, **facts).size == 8
+        assert verify_receipt(receipt, signed=signed, **facts).size == size
         with contextlib.suppress(EcertError):
             verify_receipt(receipt, signed=signed[:-1], **facts)
             pytest.fail("another document was accepted")

@@ -2,21 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated
-
-from pydantic import Field
-
-from ecert_api.bodies._common import AgencyCode, Body, Name, Shape, WholeListing
-
-
-class AgencyBody(Body):
-    """An agency to register below one's own."""
-
-    code: AgencyCode
-    name: Name
-    division: Annotated[str, Field(pattern=r"^[0-9]{6}$")]
-    parent: AgencyCode
-    short_name: Name | None = None
+from ecert_api.bodies._common import Body, Shape, WholeListing
 
 
 class DpopBody(Body):
@@ -35,6 +21,7 @@ class AgencyShape(Shape):
     short_name: str | None
     time_zone: str
     requires_dpop: bool
+    closed_on: str | None
 
 
 AgencyList = WholeListing[AgencyShape]

@@ -74,13 +74,41 @@ class AuthorizationServerShape(Shape):
     scopes_supported: list[str]
 
 
+class NamedShape(Shape):
+    """What an agency is called from a day on."""
+
+    name: str
+    from_day: str = Field(alias="from")
+
+
+class MayIssueShape(Shape):
+    """A competence: which type an agency may issue, from which day to which, both included."""
+
+    slug: str = Field(alias="type")
+    from_day: str = Field(alias="from")
+    to_day: str | None = Field(default=None, alias="to")
+    to_entry: int | None = None
+    only: Literal["paper"] | None = None
+    successor: str | None = None
+
+
 class TrustedAgencyShape(Shape):
     """An agency in a trust file; certificates are DER in base64."""
 
-    name: str
+    names: list[NamedShape]
     anchors: list[str]
     certificates: list[str]
     time_zone: str | None = None
+    may_issue: list[MayIssueShape]
+    closed_on: str | None = None
+
+
+class AsOfShape(Shape):
+    """Of when the register in a trust file is: the log's newest entry."""
+
+    at: str
+    log: str
+    size: int
 
 
 class TrustedLogShape(Shape):
@@ -96,6 +124,7 @@ class RetiredShape(Shape):
 
     kid: str
     at: str
+    destroyed: bool | None = None
 
 
 class CompromisedShape(Shape):
@@ -116,12 +145,13 @@ class TrustedRegistryShape(Shape):
     retired: list[RetiredShape]
     compromised: list[CompromisedShape]
     require_log: bool
+    as_of: AsOfShape
 
 
 class TrustShape(Shape):
     """A trust file."""
 
-    v: Literal[1]
+    v: Literal[2]
     registries: list[TrustedRegistryShape] = Field(min_length=1)
 
 

@@ -10,7 +10,6 @@ from typing import Annotated, Any
 
 from fastapi import APIRouter, Path, Query, Response
 
-from ecert.model import Agency
 from ecert.registry import Mode, Provider, new_rule, rule_json
 from ecert.registry.agencies import Agencies
 from ecert.registry.clients import Clients
@@ -19,7 +18,7 @@ from ecert.registry.rules import Rules
 from ecert.registry.webhooks import Webhooks
 from ecert_api.answers import answer, page
 from ecert_api.auth import JSON_ONLY, CallerDep
-from ecert_api.bodies.agencies import AgencyBody, AgencyList, AgencyShape, DpopBody
+from ecert_api.bodies.agencies import AgencyList, AgencyShape, DpopBody
 from ecert_api.bodies.clients import (
     ClientBody,
     ClientChangeBody,
@@ -54,22 +53,6 @@ async def agencies(caller: CallerDep, service: ServiceDep) -> Response:
     by, managed = caller.actor(purpose=CLIENTS), service.registry.agencies.managed
     own = await service.look(lambda: managed(by=by))
     return page([one.to_json() for one in own], None)
-
-
-@router.post(
-    "/agencies",
-    status_code=201,
-    response_model=AgencyShape,
-    responses=_WRITES,
-    dependencies=JSON_ONLY,
-    openapi_extra=needing(Agencies.add),
-)
-async def add_agency(body: AgencyBody, caller: CallerDep, service: ServiceDep) -> Response:
-    """Register an agency below the caller's own, and make its signing key."""
-    agency = Agency(body.code, body.name, body.division, body.parent, body.short_name)
-    by = caller.actor(purpose=CLIENTS)
-    await service.write(service.registry.agencies.add, agency, by=by)
-    return answer(agency.to_json(), 201)
 
 
 @router.patch(

@@ -21,16 +21,20 @@ export async function loadGround() {
 
 function registry(one) {
   const agencies = Object.entries(one.agencies).map(([code, agency]) => [code, {
-    code, name: agency.name, zone: agency.time_zone ?? "Asia/Shanghai",
+    code, name: agency.name ?? newest(agency.names), zone: agency.time_zone ?? "Asia/Shanghai",
+    mayIssue: agency.may_issue ?? null, closedOn: agency.closed_on ?? null,
     anchors: agency.anchors.map(fromBase64), certificates: agency.certificates.map(fromBase64),
   }]);
   const moments = (list, name) => new Map((list ?? []).map((item) => [item.kid, Date.parse(item[name]) / 1000]));
   return {
     base: one.base_url, agencies: new Map(agencies), statusAnchors: one.status_anchors.map(fromBase64),
     retired: moments(one.retired, "at"), compromised: moments(one.compromised, "since"),
-    requiresLog: one.require_log ?? false,
+    requiresLog: one.require_log ?? false, asOf: one.as_of ? Date.parse(one.as_of.at) / 1000 : null,
+    kept: new Set((one.retired ?? []).filter((item) => item.destroyed === false).map((item) => item.kid)),
   };
 }
+
+const newest = (names) => [...names].sort((one, other) => one.from.localeCompare(other.from)).at(-1).name;
 
 /** Fetch a status token of this site; null when it cannot be had. */
 export async function statusToken(uri, details) {

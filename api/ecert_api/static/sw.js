@@ -1,8 +1,8 @@
 // Keeps the page, the keys and the last status lists, so that verification works without a network.
 
-const CACHE = "ecert-1";
+const CACHE = "ecert-2";
 const SHELL = [
-  "/", "/static/page.css", "/static/main.js", "/static/bytes.js", "/static/cbor.js", "/static/evidence.js",
+  "/", "/static/page.css", "/static/main.js", "/static/bytes.js", "/static/cbor.js", "/static/competence.js", "/static/evidence.js",
   "/static/scanner.js", "/static/seal.js", "/static/status.js", "/static/verify.js", "/static/view.js",
   "/static/words.js", "/static/x509.js", "/static/icon.svg", "/static/manifest.webmanifest",
 ];

@@ -1,5 +1,6 @@
 // Verification of a seal in the browser: the same seven steps, codes and verdicts as on the server.
 
+import { judgeCompetence } from "./competence.js";
 import { statusToken } from "./evidence.js";
 import { keyOfSeal, parseSeal, parseTail } from "./seal.js";
 import { readDetails, readList } from "./status.js";
@@ -51,12 +52,12 @@ async function read(run, text) {
 }
 
 async function signature(run, seal) {
-  const agency = (run.agency = run.registry.agencies.get(run.parts.issuer));
-  if (agency === undefined) return stop(run, "agency_unknown");
+  const agency = (run.agency = run.registry.agencies.get(run.parts.issuer)), { asOf } = run.registry;
+  if (agency === undefined) return stop(run, asOf !== null && seal.iat > asOf ? "trust_too_old" : "agency_unknown");
   if (agency.certificates.length === 0) return stop(run, "no_certificates");
   const key = await keyOfSeal(seal, agency.code, agency);
   if (key === null) return stop(run, "signature_bad");
-  const kid = await thumbprint(key), retired = run.registry.retired.get(kid);
+  const kid = (run.kid = await thumbprint(key)), retired = run.registry.retired.get(kid);
   if (retired !== undefined && seal.iat >= retired) return stop(run, "key_retired");
   const code = seal.iat > run.now + SKEW ? "signed_later"
     : run.registry.compromised.has(kid) ? "key_compromised" : "signature_good";
@@ -70,10 +71,11 @@ function stop(run, code) {
   return false;
 }
 
-function type(run) {
+function type(run, seal) {
   const known = run.ground.types.filter((one) => one.code === run.parts.type);
   run.type = known[known.length - 1] ?? null;
-  note(run, "type", run.type ? "type_good" : "type_unknown");
+  if (run.type) note(run, "type", judgeCompetence(run, seal, run.type.slug), run.registry.asOf);
+  else note(run, "type", "type_unknown");
 }
 
 function time(run, seal) {
@@ -156,8 +158,13 @@ function report(run, seal) {
   return {
     verdict: verdict(steps, run.registry?.requiresLog ?? false),
     certificate: run.isSigned ? certificate(run, seal) : null,
-    status: run.status, at: instant(run.moment), checked_at: instant(run.now), steps, warnings: [],
+    status: run.status, at: instant(run.moment), checked_at: instant(run.now), steps, warnings: warnings(run),
   };
+}
+
+function warnings(run) {
+  if (!run.isSigned || run.registry.asOf !== null) return [];
+  return [{ code: "competence_unlisted", reason: run.ground.reasons.competence_unlisted }];
 }
 
 function verdict(steps, requiresLog) {

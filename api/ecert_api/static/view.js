@@ -29,6 +29,7 @@ export function judge(report, isPast) {
   // What is not genuine comes before what is no longer in force, wherever it stands.
   const altered = failures.find((one) => FORGED_PAGE[one.code]);
   if (altered) return { tone: "bad", headline: say(FORGED_PAGE[altered.code]) };
+  if (failures.some((one) => one.code === "not_competent")) return { tone: "bad", headline: say("notCompetent") };
   if (failed.code === "unreadable") return { tone: "bad", headline: say("strange") };
   if (failures.some((one) => !["time", "status"].includes(one.step))) return { tone: "bad", headline: say("forged") };
   const later = failures.find((one) => one.step === "status");
@@ -45,7 +46,8 @@ export function show(report, { day = "", note = null } = {}) {
   const shown = report.certificate;
   const name = shown ? [shown.type.name && pick(shown.type.name), shown.number] : [];
   const asked = day && tone !== "good" ? say("asked", day) : null;
-  const lines = [...name, ...reasons(report, shown), asked, note].filter(Boolean).map((text) => element("p", "", text));
+  const warned = report.warnings.map((one) => pick(one.reason)); // beside the verdict, never the verdict
+  const lines = [...name, ...reasons(report, shown), ...warned, asked, note].filter(Boolean).map((text) => element("p", "", text));
   const mark = element("span", "mark", MARKS[tone]);
   mark.setAttribute("aria-hidden", "true");
   announce([headline, ...lines.map((one) => one.textContent)].join(say("pause")));

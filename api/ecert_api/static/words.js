@@ -58,6 +58,7 @@ const WORDS = {
   needsNetwork: ["离线时不能核验文件；请扫描二维码，或联网后再试。", "A file cannot be checked offline; scan the code, or try again with a network."],
   differs: ["版面与记录不一致，不可采信", "Page and record disagree: do not rely on it"],
   forged: ["不是真证", "Not genuine"],
+  notCompetent: ["签发机构无权签发此证", "The issuer had no right to issue this"],
   strange: ["无法识别：不是完整的签章码或证照文件", "Not readable: no whole seal or certificate file"],
   open: ["未能核验", "Could not be checked"],
   openStatus: ["签名真实；当前状态未能核验", "Signature genuine; present status could not be checked"],

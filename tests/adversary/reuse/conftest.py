@@ -18,7 +18,7 @@ from ecert.samples.district import chain
 from ecert.testing import SettableClock
 from tests.adversary.reuse.world import A_CODE, BASIS, CLERK, IDP, MATTER, Hall, World
 from tests.api.conftest import Portal, log_lines, open_desk
-from tests.conftest import CONSTRUCTION, PLANNING
+from tests.conftest import CONSTRUCTION, EVERY_TYPE, PLANNING
 from tests.oidc.provider import ACCOUNTS, HIGH, Provider, oidc, oidc_provider
 
 __all__ = ["log_lines", "oidc", "open_desk"]
@@ -44,7 +44,7 @@ def chained(tmp_path_factory: pytest.TempPathFactory, oidc: Provider, hall: Hall
     plan = Plan("http://127.0.0.1:8000", PLANNING, trial=True)
     registry = init_registry(folder / "home", plan, around=around)
     for agency in (MARKET, REFORM, CONSTRUCTION):
-        registry.agencies.add(agency, by=CLERK)
+        registry.agencies.add(agency, by=CLERK, may_issue=EVERY_TYPE)
     issue_chain(registry, CLERK)
     registry.matters.add(chain(), by=CLERK)
     for slug in sorted(registry.matters.get(MATTER, by=CLERK).slugs):

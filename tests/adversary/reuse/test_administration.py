@@ -22,7 +22,7 @@ from tests.adversary.reuse.world import (
     credit_code,
 )
 from tests.api.conftest import System, jwk_of, make_key
-from tests.conftest import CONSTRUCTION, PLANNING
+from tests.conftest import CONSTRUCTION, EVERY_TYPE, PLANNING
 
 MANAGE = "clients:manage"
 
@@ -248,7 +248,7 @@ def test_another_agencys_demand_for_proof(world: World, admin: System) -> None:
 
 def test_the_demand_of_the_agency_above_is_not_lifted_from_below(world: World) -> None:
     below = Agency(NEW, "花都区示例站（演示）", "440114", CONSTRUCTION.code)
-    world.registry.agencies.add(below, by=CLERK)
+    world.registry.agencies.add(below, by=CLERK, may_issue=EVERY_TYPE)
     world.registry.agencies.require_dpop(CONSTRUCTION.code, requires=True, by=CLERK)
     own, key = world.desk.enrol(NEW, [MANAGE]), make_key()
     token = world.bound_token(own, key)
@@ -310,9 +310,13 @@ def test_another_agency_cannot_take_a_matter_away(world: World, author: System) 
 def test_a_rule_for_a_matter_serves_only_the_agency_that_it_was_made_for(world: World) -> None:
     """A rule opens one bureau's matter through the agency above; its neighbour takes the code."""
     above, first, second = (credit_code(f"11440114MA00007{place}1") for place in range(3))
-    world.registry.agencies.add(Agency(above, "示例区人民政府", "440114"), by=CLERK)
+    world.registry.agencies.add(
+        Agency(above, "示例区人民政府", "440114"), by=CLERK, may_issue=EVERY_TYPE
+    )
     for code in (first, second):
-        world.registry.agencies.add(Agency(code, "示例局", "440114", above), by=CLERK)
+        world.registry.agencies.add(
+            Agency(code, "示例局", "440114", above), by=CLERK, may_issue=EVERY_TYPE
+        )
     body = {**definition(world, MATTER), "code": "HD-X-01", "agency": first}
     world.registry.matters.add(to_json(body), by=CLERK)
     world.rule(agency=above, matter="HD-X-01")

@@ -1,0 +1,271 @@
+"""The register 名录: which agency may issue which type, since when and on what basis."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+from datetime import date, datetime, timedelta
+from typing import Any
+
+from ecert.errors import CompetenceOverlaps, InputError, IssuedAfter, NotFound
+from ecert.formats.receipt import Receipt
+from ecert.formats.register import RegisterAct, RegisterStatement
+from ecert.ledger.acting import Desk, Verbs, needs
+from ecert.ledger.log import make_receipts
+from ecert.ledger.register import Pen, check_basis, check_types, enter, granted, registered
+from ecert.ledger.trail import AuditEntry
+from ecert.model import PAPER, Actor, Agency, Competence, civil_date
+from ecert.model.calendar import Validity
+from ecert.registry.settlement import Settlement
+from ecert.store import Transaction, agencies, register, trees
+
+MAX_PAGE = 100
+DAY = timedelta(days=1)
+
+
+@dataclass(frozen=True, slots=True)
+class Term:
+    """From which civil day to which, both included; None: today, and open. ``only`` is ``paper``."""
+
+    from_day: date | None = None
+    to_day: date | None = None
+    only: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class RegisterEntry:
+    """One signed act upon the register, with the proof that it is in the log."""
+
+    statement: str
+    receipt: Receipt
+
+    def to_json(self) -> dict[str, Any]:
+        """Give the shape of an item of ``GET /register``."""
+        return {"statement": self.statement, "receipt": str(self.receipt)}
+
+
+class Register(Verbs):
+    """Gives and ends competences: the operator's yearly acts, signed with the registry's key."""
+
+    def __init__(self, desk: Desk, settlement: Settlement) -> None:
+        super().__init__(desk)
+        self._settlement = settlement
+
+    def competences(self, agency: str | None = None) -> list[Competence]:
+        """List competences, past ones too: of one agency or of all, by agency, type and first day."""
+        with self.desk.store.reading() as reading:
+            codes = None if agency is None else [agency]
+            return register.competences(reading, agencies=codes)
+
+    def entries(self, after: int = -1, limit: int = 20) -> tuple[list[RegisterEntry], int | None]:
+        """Give the signed acts behind a log index, in the order of the log; and where to go on.
+
+        What no checkpoint covers yet is left for later.
+        """
+        size = max(1, min(limit, MAX_PAGE))
+        with self.desk.store.snapshot() as reading:
+            newest = trees.newest_checkpoint(reading)
+            rows = register.statements(reading, after, size + 1)
+            published = [row for row in rows if newest is not None and row.log_index < newest[1]]
+            shown = published[:size]
+            receipts = make_receipts(reading, [row.log_index for row in shown])
+        items = [RegisterEntry(row.token, receipts[row.log_index]) for row in shown]
+        return items, shown[-1].log_index if len(published) > size else None
+
+    @needs(None)
+    def allow(
+        self,
+        agency: str,
+        slugs: Sequence[str],
+        *,
+        basis: str,
+        by: Actor,
+        term: Term | None = None,
+    ) -> list[Competence]:
+        """Let an agency issue types, on a basis such as 穗编办〔2019〕1号; each is a signed act.
+
+        A first day in the past is allowed: the statement shows when it was said.
+        Raises: InputError, NotFound, CompetenceOverlaps, KeyUnavailable.
+        """
+        wish = term or Term()
+        entry = AuditEntry("competence.grant", by, details={"agency": agency[:18]})
+        with self.desk.audited(entry):
+            check_basis(basis)
+            check_types(self.desk.catalogue, slugs)
+            if not slugs:
+                raise InputError("name at least one type, such as construction-permit")
+            pen = self._pen()
+
+        def work(tx: Transaction, now: datetime) -> list[Competence]:
+            found = _open_agency(tx, agency, now)
+            wanted = [_wanted(found, slug, basis, wish, now) for slug in dict.fromkeys(slugs)]
+            require_room(register.competences(tx, agencies=[found.code]), wanted)
+            return wanted
+
+        def log(tx: Transaction, wanted: list[Competence], index: int) -> list[Competence]:
+            at = int(self.desk.clock().timestamp())
+            places = enter(tx, pen, [granted(one, at) for one in wanted], index)
+            done = [
+                replace(one, register_index=place)
+                for one, place in zip(wanted, places, strict=True)
+            ]
+            for one in done:
+                register.add(tx, one)
+            return done
+
+        done = self.desk.act(entry, work, lambda _done: {"types": list(slugs)}, log=log)
+        if wish.to_day is not None:
+            self._settlement.prepare_key(agency, by)
+        return done
+
+    @needs(None)
+    def disallow(
+        self,
+        agency: str,
+        slugs: Sequence[str],
+        *,
+        basis: str,
+        by: Actor,
+        from_day: date | None = None,
+    ) -> list[Competence]:
+        """Let an agency issue types no longer from a day on (None: tomorrow); each is a signed act.
+
+        What was wrongly granted is withdrawn one by one: a day before the newest issue is refused.
+        Raises: InputError, NotFound, IssuedAfter, KeyUnavailable.
+        """
+        entry = AuditEntry("competence.end", by, details={"agency": agency[:18]})
+        with self.desk.audited(entry):
+            check_basis(basis)
+            check_types(self.desk.catalogue, slugs)
+            if not slugs:
+                raise InputError("name at least one type, such as construction-permit")
+            pen = self._pen()
+
+        def work(tx: Transaction, now: datetime) -> list[Competence]:
+            found = _open_agency(tx, agency, now)
+            today = civil_date(now, found.time_zone)
+            last = (from_day or today + DAY) - DAY
+            held = register.competences(tx, agencies=[found.code])
+            ended = [_end(tx, found, held, slug, last) for slug in dict.fromkeys(slugs)]
+            if last < today:
+                raise IssuedAfter(f"a competence ends today at the earliest: --from {today + DAY}")
+            return ended
+
+        def log(tx: Transaction, ended: list[Competence], index: int) -> list[Competence]:
+            at = int(self.desk.clock().timestamp())
+            enter(tx, pen, [_ended(one, basis, at) for one in ended], index)
+            for one in ended:
+                register.put(tx, one)
+            return ended
+
+        done = self.desk.act(entry, work, lambda _done: {"types": list(slugs)}, log=log)
+        self._settlement.prepare_key(agency, by)
+        return done
+
+    @needs(None)
+    def sign_taken_over(self, *, by: Actor) -> list[Competence]:
+        """Sign what an older version had no register for: agencies, and the types they have issued.
+
+        Raises: KeyUnavailable.
+        """
+        pen = self._pen()
+
+        def work(tx: Transaction, _now: datetime) -> list[Competence]:
+            agencies.lock(tx, [one.code for one in agencies.listed(tx)])
+            return [one for one in register.competences(tx) if one.register_index is None]
+
+        def log(tx: Transaction, waiting: list[Competence], index: int) -> list[Competence]:
+            at = int(self.desk.clock().timestamp())
+            places = enter(tx, pen, [granted(one, at) for one in waiting], index) if waiting else []
+            signed = [
+                replace(one, register_index=place)
+                for one, place in zip(waiting, places, strict=True)
+            ]
+            for one in signed:
+                register.put(tx, one)
+            return signed
+
+        entry = AuditEntry("register.upgrade", by)
+        return self.desk.act(entry, work, lambda found: {"count": str(len(found))}, log=log)
+
+    def say_again(self, *, by: Actor) -> None:
+        """Sign the whole register anew, for the address was changed before anything was published.
+
+        What was signed under the old address stays in the log, and says nothing about the new one.
+        """
+        pen = self._pen()
+
+        def work(tx: Transaction, _now: datetime) -> list[Agency]:
+            return agencies.listed(tx)
+
+        def log(tx: Transaction, known: list[Agency], index: int) -> list[Agency]:
+            at, versions = int(self.desk.clock().timestamp()), agencies.versions(tx)
+            first = {one.agency: one.from_day for one in reversed(versions)}
+            acts = [registered(one, at, first[one.code], pen.base) for one in known]
+            held = register.competences(tx)
+            places = enter(tx, pen, [*acts, *(granted(one, at) for one in held)], index)
+            for one, place in zip(held, places[len(acts) :], strict=True):
+                register.put(tx, replace(one, register_index=place))
+            return known
+
+        self.desk.act(AuditEntry("register.resign", by), work, log=log)
+
+    def _pen(self) -> Pen:
+        return Pen(self.desk.keys.registry_key(), self.desk.base, self.desk.randomness)
+
+
+def require_room(held: Iterable[Competence], wanted: Sequence[Competence]) -> None:
+    """Refuse periods of one type that overlap. Raises: CompetenceOverlaps."""
+    for one in wanted:
+        for other in held:
+            if other.slug == one.slug and other.overlaps(one):
+                raise CompetenceOverlaps(
+                    f"{one.agency} holds {one.slug} from {other.from_day} to {other.to_day or 'open'} already"
+                )
+
+
+def _open_agency(tx: Transaction, code: str, now: datetime) -> Agency:
+    found = agencies.lock(tx, [code]).get(code)
+    if found is None:
+        raise NotFound("this agency is not registered")
+    if found.is_closed(civil_date(now, found.time_zone)):
+        raise InputError(f"this agency was closed on {found.closed_on}")
+    return found
+
+
+def _wanted(agency: Agency, slug: str, basis: str, wish: Term, now: datetime) -> Competence:
+    first = wish.from_day or civil_date(now, agency.time_zone)
+    if wish.to_day is not None and wish.to_day < first:
+        raise InputError("the last day lies before the first")
+    if wish.only not in {None, PAPER}:
+        raise InputError(f"a competence is whole, or only for {PAPER}")
+    return Competence(agency.code, slug, first, basis, wish.to_day, wish.only)
+
+
+def _end(
+    tx: Transaction, agency: Agency, held: Sequence[Competence], slug: str, last: date
+) -> Competence:
+    """Give the competence that covers a last day, ended there. Raises: NotFound, IssuedAfter."""
+    after = last + DAY
+    found = [one for one in held if one.slug == slug and (one.covers(last) or one.covers(after))]
+    if not found:
+        raise NotFound(f"{agency.code} holds no competence for {slug} on {last}")
+    start, _ = Validity(after, None).seconds(agency.time_zone)
+    if count := register.issued_since(tx, agency.code, slug, start):
+        raise IssuedAfter(
+            f"{count} certificates of {slug} were issued by {agency.code} on {after} or later: withdraw "
+            "what was wrongly granted one by one, or name a later day"
+        )
+    return replace(found[0], to_day=last)
+
+
+def _ended(one: Competence, basis: str, at: int) -> RegisterStatement:
+    return RegisterStatement(
+        agency=one.agency,
+        act=RegisterAct.ENDED,
+        at=at,
+        from_day=one.from_day,
+        to_day=one.to_day,
+        basis=basis,
+        type=one.slug,
+    )
