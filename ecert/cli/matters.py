@@ -172,7 +172,10 @@ def _register(departments: int, data: bytes) -> None:
         for agency in agencies(departments or DEPARTMENTS):
             if agency.code not in there and (departments or agency.code in named):
                 slugs = {
-                    slug for one in listed if one["agency"] == agency.code for slug in one.get("issues", ())
+                    slug
+                    for one in listed
+                    if one["agency"] == agency.code
+                    for slug in one.get("issues", ())
                 }
                 may_issue = sorted(slugs & known)
                 registry.agencies.add(agency, by=Actor(system_user()), may_issue=may_issue)

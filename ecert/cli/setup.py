@@ -97,8 +97,14 @@ def _made(registry: Registry) -> Iterator[str]:
     yield f"log       {registry.log.origin}"
     for agency in registry.agencies.all():
         yield f"agency    {agency.code}  {agency.name}"
-        held = [one.slug for one in registry.register.competences(agency.code)]
-        yield f"          may issue {', '.join(held) or 'nothing yet: ecert agency allow'}"
+        held = {one.slug for one in registry.register.competences(agency.code)}
+        yield f"          may issue {_rights(held, {one.slug for one in registry.catalogue})}"
+
+
+def _rights(held: set[str], known: set[str]) -> str:
+    if held == known:
+        return "every type, for this is a trial 试用"
+    return ", ".join(sorted(held)) or "nothing yet: ecert agency allow CODE TYPE… --basis …"
 
 
 @app.command()
@@ -212,6 +218,9 @@ def _specimen(kind: CertificateType) -> bytes:
     with temporary_registry() as registry:
         registry.catalogue.add(replace(kind, state="published"))  # also a draft may be looked at
         by = actor()
+        (agency,) = registry.agencies.all()
+        if kind.slug not in {one.slug for one in registry.register.competences(agency.code)}:
+            registry.register.allow(agency.code, [kind.slug], basis="specimen", by=by)
         issued = registry.certificates.issue(kind.slug, dict(kind.example), by=by)
         from ecert.pdf.compare import missing_on
 
