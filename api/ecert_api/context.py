@@ -166,12 +166,7 @@ class Service:
         """Give the verifier of ``POST /verify``; made afresh when keys or agencies changed."""
         trust = self.registry.trust()
         if self._verifier is None or self._verifier.trust != trust:
-            self._verifier = Verifier(
-                trust,
-                status=self.registry.status,
-                catalogue=self.registry.catalogue,
-                clock=self.registry.clock,
-            )
+            self._verifier = self.registry.verifier(trust=trust)
         self._verifier.trust = trust  # the same, as of now
         return self._verifier
 

@@ -26,6 +26,7 @@ from ecert.registry.dossiers import Dossiers
 from ecert.registry.evidence import Evidence
 from ecert.registry.grants import Grants
 from ecert.registry.holders import Holders
+from ecert.registry.issued_here import IssuedHere
 from ecert.registry.keyring import KeyMaker, KeyRing
 from ecert.registry.keys import Keys
 from ecert.registry.log import PublishedLog
@@ -182,10 +183,19 @@ class Registry:
             roll, rows = read_roll(reading, founded), keys.listed(reading)
         return self.keys.ring.trusted(self.charter, roll, rows)
 
-    def verifier(self, *, is_offline: bool = False) -> Verifier:
-        """Give a verifier that believes this registry and takes status from its own store."""
+    def verifier(self, *, is_offline: bool = False, trust: Trust | None = None) -> Verifier:
+        """Give a verifier that believes this registry, takes status from its own store and looks up there.
+
+        ``trust`` is what ``trust()`` gave a moment ago.
+        """
         source = None if is_offline else self.status
-        return Verifier(self.trust(), status=source, catalogue=self.catalogue, clock=self.clock)
+        return Verifier(
+            trust or self.trust(),
+            status=source,
+            catalogue=self.catalogue,
+            clock=self.clock,
+            lookup=IssuedHere(self.desk),
+        )
 
     def verify(
         self,

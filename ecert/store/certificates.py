@@ -85,6 +85,13 @@ def is_any(reading: Reading) -> bool:
     return reading.one(select(t.certificates.c.id).limit(1)) is not None
 
 
+def digest_of(reading: Reading, identifier: str) -> tuple[int, bytes] | None:
+    """Give the log index and the credential digest of a certificate."""
+    c = t.certificates.c
+    row = reading.one(select(c.log_index, c.digest).where(c.id == identifier))
+    return None if row is None else (row.log_index, bytes(row.digest))
+
+
 def find(reading: Reading, identifier: str) -> Record | None:
     """Find a certificate by its identifier; its status is the stored one."""
     row = reading.connection.execute(_BY_ID, {"id": identifier}).one_or_none()

@@ -7,6 +7,7 @@ from ecert.verification.exhibit import (
     MAX_EXHIBIT_BYTES,
     STATEMENTS,
 )
+from ecert.verification.lookup import Lookup, Sought
 from ecert.verification.report import REASONS, STEPS, Finding, Outcome, Report, Verdict
 from ecert.verification.status_tokens import StatusSource
 from ecert.verification.verifier import Verifier, parse_moment, verify
@@ -21,8 +22,10 @@ __all__ = [
     "STATEMENTS",
     "STEPS",
     "Finding",
+    "Lookup",
     "Outcome",
     "Report",
+    "Sought",
     "StatusSource",
     "Verdict",
     "Verifier",

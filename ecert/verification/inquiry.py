@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime
+from typing import TYPE_CHECKING
 
 from ecert.catalogue import Catalogue
 from ecert.errors import IdentifierError
@@ -14,6 +15,9 @@ from ecert.keys import Trust, TrustedAgency, TrustedRegistry
 from ecert.verification.exhibit import Exhibit
 from ecert.verification.report import Finding, found
 from ecert.verification.status_tokens import StatusTokens
+
+if TYPE_CHECKING:
+    from ecert.verification.lookup import Lookup
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +33,7 @@ class Inquiry:
     now: datetime
     moment: datetime
     is_past: bool = False
+    lookup: Lookup | None = None
 
 
 @dataclass(frozen=True, slots=True)

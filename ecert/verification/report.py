@@ -81,6 +81,8 @@ REASONS: dict[str, tuple[Outcome, str, str]] = {
     "log_bad": (Outcome.FAILED, "存证回执与证照或日志不符", "the receipt does not fit the certificate or the log"),
     "no_receipt": (Outcome.NOT_CHECKED, "未附存证回执", "no receipt was shown"),
     "log_unknown": (Outcome.NOT_CHECKED, "信任文件中没有该日志", "the log is not in the trust file"),
+    "unknown_here": (Outcome.FAILED, "本站没有签发过此证：密钥可能被盗用", "this registry never issued it: a key may have been stolen"),
+    "not_looked_up": (Outcome.NOT_CHECKED, "本站的数据不完整，未能查询是否签发", "this registry's data may be incomplete, so it was not looked up"),
     "status_good": (Outcome.PASSED, "状态有效", "in force"),
     "status_suspended": (Outcome.FAILED, "已暂扣", "suspended"),
     "status_superseded": (Outcome.FAILED, "已被新版本取代", "superseded by a newer version"),

@@ -16,8 +16,10 @@ from ecert.verification.certificate_shown import certificate_shown
 from ecert.verification.competence import Proof
 from ecert.verification.exhibit import Exhibit, read_exhibit
 from ecert.verification.inquiry import Claim, Inquiry, claim_of
+from ecert.verification.lookup import Lookup, look_up
 from ecert.verification.report import STEPS, Finding, Report, decide, found, warning
 from ecert.verification.status_tokens import StatusSource, StatusTokens
+from ecert.verification.step_log import Logged
 from ecert.verification.step_signature import is_signed, judge_signature
 from ecert.verification.step_status import StatusFinding, judge_status
 from ecert.verification.step_time import judge_time
@@ -30,7 +32,8 @@ if TYPE_CHECKING:
 class Verifier:
     """Verifies what is presented to it, keeping checked chains and status lists between calls.
 
-    ``status`` None verifies offline. It needs no database.
+    ``status`` None verifies offline. It needs no database. ``lookup`` is the registry's own store,
+    where the verifier is its own service: what bears its address and is not there is invalid.
     """
 
     def __init__(
@@ -40,8 +43,9 @@ class Verifier:
         status: StatusSource | None = None,
         catalogue: Catalogue | None = None,
         clock: Clock = utc_now,
+        lookup: Lookup | None = None,
     ) -> None:
-        self.trust, self._clock = trust, clock
+        self.trust, self._clock, self._lookup = trust, clock, lookup
         self._catalogue = load_catalogue() if catalogue is None else catalogue
         self._tokens = StatusTokens(status)
 
@@ -60,7 +64,9 @@ class Verifier:
         now = self._clock()
         moment = now if at is None else _moment(at)
         is_past = at is not None and moment < now
-        inquiry = Inquiry(self.trust, self._catalogue, self._tokens, now, moment, is_past)
+        inquiry = Inquiry(
+            self.trust, self._catalogue, self._tokens, now, moment, is_past, self._lookup
+        )
         return _examine(inquiry, read_exhibit(presented, receipt))
 
 
@@ -152,7 +158,9 @@ def _examine_claim(
     findings = [*findings, log, signature]
     if not is_signed(signature):
         return _report(inquiry, exhibit, findings, claim)
-    proof = Proof(key, logged, inquiry.now)
+    unknown, index = look_up(inquiry.lookup, exhibit, claim)
+    findings += [] if unknown is None else [unknown]
+    proof = Proof(key, _place(logged, index), inquiry.now)
     type_, kind = judge_type(exhibit, claim, inquiry.catalogue, proof)  # 3
     time = judge_time(exhibit, claim, inquiry.moment)  # 4
     status = judge_status(inquiry, exhibit, claim)  # 6
@@ -163,6 +171,11 @@ def _examine_claim(
     shown = certificate_shown(exhibit, claim, kind, status)
     warnings = () if claim.registry.as_of is not None else (warning("competence_unlisted"),)
     return replace(report, certificate=shown, status=_status_shown(time, status), warnings=warnings)
+
+
+def _place(logged: Logged | None, index: int | None) -> Logged | None:
+    """Take the place that the receipt proves, else the one that the registry itself knows."""
+    return logged if logged is not None or index is None else Logged(index, None)
 
 
 def _points_elsewhere(exhibit: Exhibit, claim: Claim) -> bool:

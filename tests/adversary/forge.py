@@ -370,7 +370,7 @@ def un_base32(text: str) -> bytes:
 
 def trust_with(*registries: Registry, change: Callable[[Json], object] | None = None) -> Trust:
     """Write a trust file over some registries, change it as its keeper could, and read it back."""
-    shown: Json = {"v": 1, "registries": []}
+    shown: Json = {"v": 2, "registries": []}
     for registry in registries:
         (one,) = registry.trust().to_json()["registries"]
         shown["registries"].append(one)

@@ -60,7 +60,8 @@ async function checkSeal(text, check = ++newest) {
     if (error instanceof Unsupported) return askServer(text, "text/plain", say("server"), check);
     return present(check, () => tell(say("failed")));
   }
-  return present(check, () => show(report, { day, note: navigator.onLine ? null : offline(report, ground) }));
+  const ask = navigator.onLine && report.certificate ? () => askServer(text, "text/plain", say("lookedUp")) : null;
+  return present(check, () => show(report, { day, note: navigator.onLine ? null : offline(report, ground), ask }));
 }
 
 /** Say how old the kept evidence is: the status decides, the keys carry it. */

@@ -40,8 +40,11 @@ export function judge(report, isPast) {
   return { tone: "bad", headline: say("forged") };
 }
 
-/** Draw a report into the page; `day` is the one asked about, `note` a sentence of its own. */
-export function show(report, { day = "", note = null } = {}) {
+/**
+ * Draw a report into the page; `day` is the one asked about, `note` a sentence of its own, and `ask`
+ * asks this site whether it issued what is shown: the device alone knows only whose key signed it.
+ */
+export function show(report, { day = "", note = null, ask = null } = {}) {
   const { tone, headline } = judge(report, day !== "" && Date.parse(report.at) < Date.now());
   const shown = report.certificate;
   const name = shown ? [shown.type.name && pick(shown.type.name), shown.number] : [];
@@ -51,8 +54,15 @@ export function show(report, { day = "", note = null } = {}) {
   const mark = element("span", "mark", MARKS[tone]);
   mark.setAttribute("aria-hidden", "true");
   announce([headline, ...lines.map((one) => one.textContent)].join(say("pause")));
-  fill("verdict", tone, mark, element("h2", "", headline), ...lines);
+  fill("verdict", tone, mark, element("h2", "", headline), ...lines, ...(ask ? [button("askHere", ask)] : []));
   fill("report", "", ...(shown ? [element("h2", "", say("compare")), values(shown, report)] : []), element("h2", "", say("steps")), steps(report));
+}
+
+function button(word, act) {
+  const made = element("button", "", say(word));
+  made.type = "button";
+  made.addEventListener("click", act);
+  return made;
 }
 
 /** Show one sentence instead of a report. */

@@ -29,6 +29,8 @@ const WORDS = {
     "这个浏览器不能自行核验签名，已请本站代为核验。",
     "This browser cannot check signatures itself, so this site checked for you.",
   ],
+  askHere: ["向本站查询是否签发", "Ask this site whether it issued this"],
+  lookedUp: ["已向本站查询。", "This site was asked."],
   offline: ["离线：以保存的证据核验。状态取自 {0}，密钥取自 {1}。", "Offline: checked against kept evidence. Status of {0}, keys of {1}."],
   working: ["正在核验……", "Checking…"],
   failed: ["未能核验：无法连接本站。", "Could not be checked: this site cannot be reached."],
