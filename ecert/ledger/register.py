@@ -146,6 +146,11 @@ class Roll:
         """Give the names of an agency, each from its first day."""
         return tuple((one.from_day, one.name) for one in self.versions if one.agency == code)
 
+    def rights(self, code: str) -> tuple[Competence, ...]:
+        """Give the competences of an agency as a trust file shows them: without basis and place."""
+        held = (one for one in self.competences if one.agency == code)
+        return tuple(replace(one, basis="", register_index=None) for one in held)
+
 
 def read_roll(reading: Reading, founded_at: datetime) -> Roll:
     """Read the register; the reading is a snapshot. An empty log is as old as the registry."""

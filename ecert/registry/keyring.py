@@ -300,7 +300,7 @@ def _trusted_agency(agency: Agency, roll: Roll, signing: list[KeyRow]) -> Truste
         certificates=tuple(dict.fromkeys([*leaves, *between])),
         time_zone=agency.time_zone,
         names=roll.names(agency.code),
-        may_issue=tuple(one for one in roll.competences if one.agency == agency.code),
+        may_issue=roll.rights(agency.code),
         closed_on=agency.closed_on,
     )
 

@@ -115,7 +115,7 @@ class Register(Verbs):
 
         done = self.desk.act(entry, work, lambda _done: {"types": list(slugs)}, log=log)
         if wish.to_day is not None:
-            self._settlement.prepare_key(agency, by)
+            self._settlement.prepare_key(agency, by=by)
         return done
 
     @needs(None)
@@ -159,7 +159,7 @@ class Register(Verbs):
             return ended
 
         done = self.desk.act(entry, work, lambda _done: {"types": list(slugs)}, log=log)
-        self._settlement.prepare_key(agency, by)
+        self._settlement.prepare_key(agency, by=by)
         return done
 
     @needs(None)
@@ -188,6 +188,7 @@ class Register(Verbs):
         entry = AuditEntry("register.upgrade", by)
         return self.desk.act(entry, work, lambda found: {"count": str(len(found))}, log=log)
 
+    @needs(None)
     def say_again(self, *, by: Actor) -> None:
         """Sign the whole register anew, for the address was changed before anything was published.
 

@@ -26,12 +26,12 @@ from ecert.registry.dossiers import Dossiers
 from ecert.registry.evidence import Evidence
 from ecert.registry.grants import Grants
 from ecert.registry.holders import Holders
-from ecert.registry.issued_here import IssuedHere
 from ecert.registry.keyring import KeyMaker, KeyRing
 from ecert.registry.keys import Keys
 from ecert.registry.log import PublishedLog
 from ecert.registry.matters import Matters
 from ecert.registry.objections import Objections
+from ecert.registry.own_lookup import OwnLookup
 from ecert.registry.providers import Providers
 from ecert.registry.register import Register
 from ecert.registry.rules import Rules
@@ -194,7 +194,7 @@ class Registry:
             status=source,
             catalogue=self.catalogue,
             clock=self.clock,
-            lookup=IssuedHere(self.desk),
+            lookup=OwnLookup(self.desk),
         )
 
     def verify(

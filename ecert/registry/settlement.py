@@ -9,7 +9,7 @@ from datetime import datetime
 from ecert.errors import EcertError
 from ecert.keys import Role
 from ecert.ledger.access import pick
-from ecert.ledger.acting import Desk, Verbs
+from ecert.ledger.acting import Desk, Verbs, needs
 from ecert.ledger.trail import AuditEntry
 from ecert.model import Actor, AgencyVersion, Competence, civil_date
 from ecert.registry.keyring import ACTIVE, PENDING, RETIRED, KeyMaker, KeyRing
@@ -75,7 +75,8 @@ class Settlement(Verbs):
         closed = [one for one in held if one.to_entry is not None]
         return [one for one in closed if not _was_turned(one, zones[one.agency], rows)]
 
-    def prepare_key(self, code: str, by: Actor) -> None:
+    @needs(None)
+    def prepare_key(self, code: str, *, by: Actor) -> None:
         """Make the agency's next key, certified by the root, for the day its period ends.
 
         It waits as ``pending``. A brought certificate, or a root that is not at hand: none is made.

@@ -9,8 +9,10 @@ import itertools
 import re
 import zlib
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from datetime import timedelta
 from html.parser import HTMLParser
+from pathlib import Path
 from typing import Any
 
 import httpx
@@ -24,9 +26,11 @@ from tlog_scales.reader import TilesReader
 from tlog_scales.signing import Vkey
 from tlog_scales.tiles import leaf_hash
 
+from ecert.config import Plan, Surroundings, init_registry
 from ecert.formats import qr
 from ecert.keys import Role, Trust, parse_trust
 from ecert.ledger.log import append_entries
+from ecert.store import trees
 from ecert.testing import SettableClock
 from ecert_api import create_app
 from tests.api.conftest import (
@@ -275,7 +279,8 @@ def test_the_trust_file_reads_back(portal: Portal) -> None:
     assert registry["base_url"] == portal.base
     assert registry["agencies"].keys() == {PLANNING.code, CONSTRUCTION.code}
     for agency in registry["agencies"].values():
-        assert agency["name"]
+        assert agency["names"][-1]["name"]
+        assert agency["may_issue"]
         assert agency["anchors"]
         assert agency["certificates"]
     assert registry["status_anchors"]
@@ -431,24 +436,36 @@ def test_the_checkpoint_is_a_signed_note(portal: Portal, permit: dict[str, Any])
     assert reader.calculate_root_hash() == checkpoint.root_hash
 
 
-def test_an_empty_log_has_a_checkpoint(desk: Portal) -> None:
-    reader = TilesReader(Tiles(desk.send))
-    checkpoint = reader.get_checkpoint()
-    assert (checkpoint.size, checkpoint.root_hash) == (0, hashlib.sha256(b"").digest())
-    refused(desk.send("GET", "/log/tile/0/000"), 404)
-    refused(desk.send("GET", "/log/tile/0/000.p/1"), 404)
+def test_an_empty_log_has_a_checkpoint(tmp_path: Path) -> None:
+    """A registry without an agency: nothing was ever signed, and its trust file is as old as it."""
+    clock = SettableClock()
+    around = Surroundings(clock=clock, state=tmp_path / "state")
+    plan = Plan("http://127.0.0.1:8000", trial=True)
+    with closing(init_registry(tmp_path / "home", plan, around=around)) as registry:
+        app = create_app(registry, verify_per_minute=0)
+        desk = InProcess(app, registry.base)
+        reader = TilesReader(Tiles(desk.send))
+        checkpoint = reader.get_checkpoint()
+        assert (checkpoint.size, checkpoint.root_hash) == (0, hashlib.sha256(b"").digest())
+        refused(desk.send("GET", "/log/tile/0/000"), 404)
+        refused(desk.send("GET", "/log/tile/0/000.p/1"), 404)
+        clock.move(timedelta(days=1))
+        (shown,) = desk.send("GET", "/trust.json").json()["registries"]
+        assert (shown["as_of"]["at"], shown["as_of"]["size"]) == ("2026-03-02T01:30:00Z", 0)
+        desk.close()
+        app.state.service.writer.shutdown()
 
 
 def test_only_what_is_published_is_served(desk: Portal, a_draft: Drafts) -> None:
-    desk.issued(desk.planning, a_draft())
+    index = desk.issued(desk.planning, a_draft())["log_index"]
     desk.registry.log.publish()
     desk.issued(desk.planning, a_draft())
     for level in ("0", "entries"):
-        assert desk.send("GET", f"/log/tile/{level}/000.p/1").status_code == 200
-        refused(desk.send("GET", f"/log/tile/{level}/000.p/2"), 404, "not_found")
+        assert desk.send("GET", f"/log/tile/{level}/000.p/{index + 1}").status_code == 200
+        refused(desk.send("GET", f"/log/tile/{level}/000.p/{index + 2}"), 404, "not_found")
     desk.registry.log.publish()
     for level in ("0", "entries"):
-        assert desk.send("GET", f"/log/tile/{level}/000.p/2").status_code == 200
+        assert desk.send("GET", f"/log/tile/{level}/000.p/{index + 2}").status_code == 200
 
 
 def test_an_entry_is_the_leaf_that_its_tile_says(portal: Portal, permit: dict[str, Any]) -> None:
@@ -463,6 +480,7 @@ def test_an_entry_is_the_leaf_that_its_tile_says(portal: Portal, permit: dict[st
 
 
 MOUNTAIN = 256 * 256 + 256 + 7  # one full tile of level 1, and a bit of everything else
+ENTRIES: list[bytes] = []  # of the mountain: the register's own, and then numbered ones
 
 
 @pytest.fixture(scope="module")
@@ -470,10 +488,13 @@ def mountain(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[...,
     """A log so large that tiles of three levels exist."""
     folder = tmp_path_factory.mktemp("mountain")
     registry = make_registry_at("http://127.0.0.1:8000", folder, clock=SettableClock())
-    entries = [b'{"n":%d}' % number for number in range(MOUNTAIN)]
+    with registry.store.reading() as reading:
+        ENTRIES[:] = trees.entries(reading, 0, MOUNTAIN)
+    numbers = range(len(ENTRIES), MOUNTAIN)
+    ENTRIES.extend(b'{"n":%d,"time":"2026-03-02T01:30:00Z"}' % number for number in numbers)
     for size in (1000, MOUNTAIN):
         start = registry.log.head().size
-        batch = entries[start:size]
+        batch = ENTRIES[start:size]
         registry.store.write(lambda tx, batch=batch: append_entries(tx, batch))  # type: ignore[misc]  # a default binds the loop's value
         registry.log.publish()
     app = create_app(registry, verify_per_minute=0)
@@ -492,7 +513,7 @@ def test_another_implementation_reads_a_large_log(mountain: Callable[..., httpx.
     assert reader.calculate_root_hash() == checkpoint.root_hash
     for index in (0, 255, 256, 65_535, 65_536, MOUNTAIN - 1):
         entry = reader.get_entry(index)
-        assert entry == b'{"n":%d}' % index
+        assert entry == ENTRIES[index]
         reader.get_inclusion_proof(index, MOUNTAIN).check(leaf_hash(entry), checkpoint.root_hash)
     old = reader.mth(0, 1000)
     reader.get_consistency_proof(1000, MOUNTAIN).check(old, checkpoint.root_hash)
@@ -540,7 +561,7 @@ def test_a_bundle_holds_each_entry_after_its_length(
         entries = []
         while length := data.read(2):
             entries.append(data.read(int.from_bytes(length, "big")))
-        assert entries == [b'{"n":%d}' % number for number in range(first, first + count)]
+        assert entries == ENTRIES[first : first + count]
 
 
 def test_a_partial_tile_of_a_tile_that_is_full_now_is_still_there(

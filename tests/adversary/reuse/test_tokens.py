@@ -15,6 +15,7 @@ import jwt
 import pytest
 from jwt.algorithms import ECAlgorithm
 
+from ecert.model import Agency
 from ecert.registry import SCOPES
 from tests.adversary.reuse.world import (
     CLERK,
@@ -372,15 +373,10 @@ def test_a_bad_proof_does_not_give_a_bearer_token(world: World, text: str) -> No
 
 def test_an_agency_above_demands_for_those_below(world: World) -> None:
     """The demand is inherited: a registered sub-agency cannot do without."""
-    admin = world.desk.enrol(CONSTRUCTION.code, ["clients:manage"])
-    body = {
-        "code": credit_code("11440114MA0000096"),
-        "name": "花都区示例站",
-        "division": "440114",
-        "parent": CONSTRUCTION.code,
-    }
-    assert world.call(admin, "POST", "/v1/agencies", body).status_code == 201
-    below: System = world.desk.enrol(body["code"], sorted({*READ} & {*SCOPES}))
+    code = credit_code("11440114MA0000096")
+    station = Agency(code, "花都区示例站", "440114", CONSTRUCTION.code)
+    world.registry.agencies.add(station, by=CLERK)
+    below: System = world.desk.enrol(code, sorted({*READ} & {*SCOPES}))
     token = world.desk.token(below)
     demand(world)
     world.refuse(

@@ -10,7 +10,7 @@ from ecert.store import Reading, certificates, documents
 from ecert.verification import Sought
 
 
-class IssuedHere:
+class OwnLookup:
     """Looks certificates and copies up by identifier and digest: nothing of what they say is given."""
 
     def __init__(self, desk: Desk) -> None:
