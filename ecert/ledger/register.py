@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, datetime
 from typing import Any
@@ -14,7 +14,7 @@ from ecert.formats.receipt import SALT_BYTES, commitment, log_entry
 from ecert.formats.register import EVENT, NO_TYPE, RegisterAct, RegisterStatement, sign_register
 from ecert.keys import SigningKey
 from ecert.ledger.log import append_entries
-from ecert.model import Agency, AgencyVersion, Competence, civil_date, is_line, version_of
+from ecert.model import Agency, AgencyVersion, Competence, Record, civil_date, is_line, version_of
 from ecert.store import Reading, Transaction, agencies, register, trees
 
 MAX_BASIS = 200
@@ -166,6 +166,22 @@ def read_roll(reading: Reading, founded_at: datetime) -> Roll:
         size=size,
         at=at,
     )
+
+
+def without_competence(reading: Reading, records: Sequence[Record]) -> frozenset[str]:
+    """Name the certificates that their agency had no right to issue on the day it did."""
+    issuers = {one.issuer for one in records}
+    if not issuers:
+        return frozenset()
+    held = register.competences(reading, agencies=issuers)
+    zones = {one.code: one.time_zone for one in agencies.listed(reading)}
+    return frozenset(one.id for one in records if not _was_competent(one, held, zones))
+
+
+def _was_competent(record: Record, held: Iterable[Competence], zones: Mapping[str, str]) -> bool:
+    day = civil_date(parse_rfc3339(record.body["created_at"]), zones[record.issuer])
+    named = (record.issuer, record.slug)
+    return any((one.agency, one.slug) == named and one.covers(day) for one in held)
 
 
 def require_competent(held: Iterable[Competence], agency: Agency, slug: str, day: date) -> None:

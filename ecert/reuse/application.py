@@ -10,6 +10,7 @@ from typing import Any
 from ecert.errors import InputError, NotFound
 from ecert.ledger.access import line_of
 from ecert.ledger.acting import Desk
+from ecert.ledger.register import without_competence
 from ecert.ledger.trail import DONE, AuditEntry
 from ecert.model import (
     DEFAULT_ZONE,
@@ -159,11 +160,12 @@ def _holdings(
         of_project = holders.of_project(reading, application.project_code, allowed)
     elif any(one.owner is Owner.PROJECT for one in admitted.matter.materials):
         of_project = of_holder  # no project was named: the holder's own projects
-    seconds = now.timestamp()
+    seconds, found = now.timestamp(), [*of_holder, *of_project]
     return Holdings(
         [_today(record, seconds) for record in of_holder],
         [_today(record, seconds) for record in of_project],
-        _of_granter(reading, admitted.holder_hmac, [*of_holder, *of_project]),
+        _of_granter(reading, admitted.holder_hmac, found),
+        without_competence(reading, found),
     )
 
 

@@ -44,12 +44,14 @@ _ORDER = (*_EXPLAINED, Status.WITHDRAWN, Status.REVOKED, Status.CANCELLED)
 class Holdings:
     """What was found: a holder's certificates and a project's, with their status of now.
 
-    ``of_granter`` are the identifiers held by whoever gave the grant.
+    ``of_granter`` are the identifiers held by whoever gave the grant, ``without_right`` those that
+    their agency had no right to issue.
     """
 
     of_holder: Sequence[Record]
     of_project: Sequence[Record]
     of_granter: frozenset[str] = frozenset()
+    without_right: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
@@ -178,6 +180,8 @@ class _Matching:
 
     def unmet(self, record: Record, demands: Sequence[Demand]) -> str | None:
         """Name the first condition that a certificate does not fulfil."""
+        if record.id in self.holdings.without_right:
+            return "not_competent"
         if self.now.timestamp() < record.nbf:
             return "not_yet"
         return next((one.kind.value for one in demands if not self.fulfils(record, one)), None)
@@ -232,6 +236,7 @@ def _value(body: Mapping[str, Any], name: str) -> Any:
 # -- words for the clerk ---------------------------------------------------------------------------
 
 _BECAUSE = {
+    "not_competent": ("签发机构当时无权签发", "its agency had no right to issue it"),
     "not_yet": ("尚未生效", "it is not in force yet"),
     "same_project": ("不是本项目的", "it is of another project"),
     "in_force_for_days": ("剩余有效期不足", "it does not stay in force long enough"),

@@ -826,6 +826,18 @@ def test_reading_far_above_habit_is_named(desk: Desk, clock: SettableClock) -> N
     assert unusual[0]["usual"] == 7.5
 
 
+def test_what_an_agency_had_no_right_to_issue_is_never_met(desk: Desk) -> None:
+    """As after an upgrade, where the operator ended a right that was only ever taken."""
+    (item,) = desk.registry.dossiers.checklist(desk.application(), by=desk.by).items
+    assert item.state == "met"
+    gone = f"DELETE FROM competences WHERE slug = '{LICENCE}'"
+    desk.registry.store.write(lambda tx: tx.connection.exec_driver_sql(gone))
+    (item,) = desk.registry.dossiers.checklist(desk.application(), by=desk.by).items
+    assert (item.state, item.because) == ("missing", "not_competent")
+    assert "无权签发" in item.to_json()["sentence"]["zh"]
+    assert desk.fulfil()["presentations"] == []
+
+
 # -- from before -----------------------------------------------------------------------------------------
 
 
