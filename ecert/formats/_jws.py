@@ -13,7 +13,7 @@ from typing import Any
 
 from ecert._encoding import b64, parse_b64, parse_b64url, parse_bound_b64url, parse_signed_json
 from ecert.errors import InputError, SignatureError, TokenError
-from ecert.keys import SUITES, PublicKey, Signer, suite_of, verify
+from ecert.keys import SUITES, PublicKey, Signer, leaf_thumbprint, suite_of, verify
 
 CREDENTIAL = "dc+sd-jwt"
 STATEMENT = "ecert-statement+jwt"
@@ -40,12 +40,16 @@ def sign_jws(
     kid: str | None = None,
     jwk: Mapping[str, str] | None = None,
 ) -> str:
-    """Sign a payload as a compact JWS (RFC 7515), naming the key by its chain, its kid, or itself."""
+    """Sign a payload as a compact JWS (RFC 7515), naming the key by its chain, its kid, or itself.
+
+    With a chain the kid stands beside it: the RFC 7638 thumbprint of the leaf's key.
+    """
     headers: dict[str, Any] = {"typ": typ}
     if jwk is not None:
         headers["jwk"] = dict(jwk)
     if chain:
         headers["x5c"] = _x5c(chain)
+        kid = kid or signer.kid
     if kid is not None:
         headers["kid"] = kid
     from ecert.formats import _pyjwt  # noqa: PLC0415 - slow to load, and whoever verifies signs nothing
@@ -67,6 +71,7 @@ class Header:
     kid: str | None
     chain: tuple[bytes, ...]
     jwk: Mapping[str, Any] | None = None
+    leaf_kid: str | None = None  # the thumbprint of the leaf's key, which ``kid`` must be
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,15 +135,18 @@ def _parse_header(segment: bytes) -> Header:
     if not isinstance(x5c, list) or not all(isinstance(item, str) for item in x5c):
         raise TokenError("the token's x5c is malformed")
     chain = tuple(parse_b64(item) for item in x5c)
-    return Header(alg, typ, kid, chain, header.get("jwk"))
+    leaf_kid = leaf_thumbprint(chain[0]) if chain and kid is not None else None
+    return Header(alg, typ, kid, chain, header.get("jwk"), leaf_kid)
 
 
 def verify_jws(jws: UnverifiedJws, key: PublicKey) -> None:
     """Check a JWS under a key; the suite is the key's, and the header must agree.
 
-    Raises: SignatureError.
+    Beside a chain the kid is the leaf key's or absent: the chain decides. Raises: SignatureError.
     """
     suite = suite_of(key)
+    if jws.header.chain and jws.header.kid != jws.header.leaf_kid:
+        raise SignatureError("the token's kid is not that of its certificate's key")
     if jws.header.alg != suite:
         raise SignatureError("the token names another algorithm than its key's")
     verify(suite, key, jws.signature, jws.signing_input)

@@ -200,6 +200,16 @@ def sign_der(signer: Signer, data: bytes) -> bytes:
     return encode_dss_signature(int.from_bytes(raw[:32], "big"), int.from_bytes(raw[32:], "big"))
 
 
+def leaf_thumbprint(der: bytes) -> str | None:
+    """Name the key of a certificate (DER) by its RFC 7638 thumbprint; None where it has none of ours."""
+    try:
+        key = parse_certificate(der).public_key()
+        suite_of(key)
+    except (InputError, UnsupportedAlgorithm, ValueError):
+        return None
+    return thumbprint(key)  # type: ignore[arg-type]  # suite_of refused every other kind
+
+
 def parse_certificate(der: bytes) -> x509.Certificate:
     """Read one DER certificate. Raises: InputError."""
     if len(der) > MAX_CERTIFICATE_BYTES:

@@ -9,7 +9,7 @@ from ecert.ids import Identifier, parse_identifier
 from ecert.verification.competence import Proof, judge_competence
 from ecert.verification.exhibit import Exhibit
 from ecert.verification.inquiry import Claim
-from ecert.verification.report import Finding, found, gravest
+from ecert.verification.report import Finding, Outcome, found, gravest
 
 
 def judge_type(
@@ -22,11 +22,12 @@ def judge_type(
     finding, kind = _judge_contents(exhibit, claim, catalogue)
     if exhibit.credential is not None:
         certificate = exhibit.credential.certificate
-        slug, name = certificate.type.slug, certificate.issuer_name
-        return gravest([finding, judge_competence(claim, slug, name, proof)]), kind
-    if kind is None:
+        right = judge_competence(claim, certificate.type.slug, certificate.issuer_name, proof)
+    elif kind is not None:
+        right = judge_competence(claim, kind.slug, None, proof)
+    else:
         return finding, None
-    return gravest([finding, judge_competence(claim, kind.slug, None, proof)]), kind
+    return right if finding.outcome is Outcome.PASSED else gravest([finding, right]), kind
 
 
 def _judge_contents(

@@ -412,6 +412,11 @@ def verifier_of(
     )
 
 
+def elsewhere(registry: Registry) -> Verifier:
+    """Give an outside verifier with fresh status: it cannot look up what the registry issued."""
+    return verifier_of(registry, status=registry.status)
+
+
 def pack(files: Mapping[str, str | bytes], *, method: int = zipfile.ZIP_DEFLATED) -> bytes:
     """Write a ZIP."""
     output = io.BytesIO()

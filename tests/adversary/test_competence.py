@@ -74,7 +74,7 @@ def forged(registry: Registry, sd: Sd, stolen: Stolen, **claims: Any) -> str:
         **claims,
     )
     chain = [b64(stolen.leaf(Role.AGENCY, MARKET.code))]
-    return made.with_header(x5c=chain).signed(stolen.key(Role.AGENCY, MARKET.code))
+    return made.with_header(x5c=chain, kid=None).signed(stolen.key(Role.AGENCY, MARKET.code))
 
 
 # -- issuing ---------------------------------------------------------------------------------------------
@@ -379,6 +379,20 @@ def _as_version_1(registry: Registry) -> Trust:
             agency["name"] = agency.pop("names")[-1]["name"]
             agency.pop("may_issue")
     return parse_trust(json.dumps({**shown, "v": 1}))
+
+
+# -- the name of the key in the header ---------------------------------------------------------------------
+
+
+def test_the_header_names_the_leafs_key(registry: Registry, sd: Sd, stolen: Stolen) -> None:
+    key = stolen.key(Role.AGENCY, PLANNING.code)
+    assert sd.header["kid"] == registry.keys.ring.active(Role.AGENCY, PLANNING.code).kid
+    verifier = verifier_of(registry)
+    absent = sd.with_header(kid=None).signed(key)
+    assert verifier.verify(absent).step("signature").code == "signature_good"
+    for kid in (registry.keys.ring.active(Role.STATUS).kid, "", "x" * 43):
+        made = sd.with_header(kid=kid).signed(key)
+        expect(verifier.verify(made), "invalid", signature="signature_bad")
 
 
 # -- ended periods -----------------------------------------------------------------------------------------

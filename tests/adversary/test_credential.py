@@ -34,6 +34,7 @@ from tests.adversary.forge import (
     days,
     disclosure,
     disclosure_digest,
+    elsewhere,
     expect,
     flip_text,
     join_jwt,
@@ -79,7 +80,7 @@ def test_the_forger_can_make_a_valid_one_with_the_agencys_own_key(
     registry: Registry, sd: Sd, agency_key: Any
 ) -> None:
     """The control of all that follow: what fails below fails for its own reason only."""
-    expect(registry.verify(sd.signed(agency_key)), "valid", signature="signature_good")
+    expect(elsewhere(registry).verify(sd.signed(agency_key)), "valid", signature="signature_good")
 
 
 # -- algorithm and header ----------------------------------------------------------------------------
@@ -397,11 +398,11 @@ def test_a_malleated_signature_verifies_but_is_another_credential(
     """
     twin = sd.with_token(malleate_jwt(sd.jwt))
     assert twin != record.credential
-    report = registry.verify(twin)
+    report = elsewhere(registry).verify(twin)
     expect(report, "valid", signature="signature_good", status="status_good")
     receipt = str(registry.certificates.receipt(record.id, by=CLERK))
-    expect(registry.verify(record.credential, receipt=receipt), "valid", log="log_good")
-    expect(registry.verify(twin, receipt=receipt), "invalid", log="log_bad")
+    expect(elsewhere(registry).verify(record.credential, receipt=receipt), "valid", log="log_good")
+    expect(elsewhere(registry).verify(twin, receipt=receipt), "invalid", log="log_bad")
 
 
 def test_a_malleated_signature_does_not_dodge_the_revocation(
@@ -661,7 +662,7 @@ def test_another_types_address_and_name(registry: Registry, sd: Sd, agency_key: 
     forged = sd.changed(
         vct=f"{registry.base}/types/{slug}/v1", type={**sd.payload["type"], "slug": slug}
     )
-    report = registry.verify(forged.signed(agency_key))
+    report = elsewhere(registry).verify(forged.signed(agency_key))
     expect(report, "undetermined", signature="signature_good", type="type_differs")
 
 
@@ -684,7 +685,15 @@ def test_a_type_nobody_has(registry: Registry, sd: Sd, agency_key: Any) -> None:
         vct=f"{registry.base}/types/dog-licence/v1",
         type={**sd.payload["type"], "slug": "dog-licence"},
     )
-    report = registry.verify(forged.signed(agency_key))
+    report = elsewhere(registry).verify(forged.signed(agency_key))
+    expect(report, "invalid", signature="signature_good", type="not_competent")
+
+    def allow(one: dict[str, Any]) -> None:
+        right = {"type": "dog-licence", "from": "2026-01-01"}
+        one["agencies"][PLANNING.code]["may_issue"].append(right)
+
+    verifier = verifier_of(registry, trust=trust_with(registry, change=allow))
+    report = verifier.verify(forged.signed(agency_key))
     expect(report, "undetermined", signature="signature_good", type="type_unknown")
 
 
@@ -692,7 +701,7 @@ def test_a_type_version_nobody_has(registry: Registry, sd: Sd, agency_key: Any) 
     forged = sd.changed(
         vct=f"{registry.base}/types/{WORKS}/v2", type={**sd.payload["type"], "version": 2}
     )
-    report = registry.verify(forged.signed(agency_key))
+    report = elsewhere(registry).verify(forged.signed(agency_key))
     expect(report, "undetermined", signature="signature_good", type="type_unknown")
 
 
@@ -826,9 +835,9 @@ def test_exp_counts_to_the_end_of_valid_to(
     """The day after, 00:00 in Guangzhou, and not a second beside it."""
     forged = sd.changed(valid_to="2027-03-01", exp=1803916800 + delta).signed(agency_key)
     if delta == 0:
-        expect(registry.verify(forged), "valid", time="time_good")
+        expect(elsewhere(registry).verify(forged), "valid", time="time_good")
     else:
-        expect(registry.verify(forged), "invalid", time="dates_disagree")
+        expect(elsewhere(registry).verify(forged), "invalid", time="dates_disagree")
 
 
 @pytest.mark.parametrize(
@@ -863,8 +872,10 @@ def test_issued_after_its_certificate_had_ended(
     clock.move(days(30))
     registry.keys.rotate(Role.STATUS, None, by=CLERK)
     clock.now = leaf.not_valid_after_utc + timedelta(days=2)
-    expect(registry.verify(_iat(sd, end + 1, agency_key)), "invalid", **FORGED)
-    expect(registry.verify(_iat(sd, end, agency_key)), "valid", signature="signature_good")
+    expect(elsewhere(registry).verify(_iat(sd, end + 1, agency_key)), "invalid", **FORGED)
+    expect(
+        elsewhere(registry).verify(_iat(sd, end, agency_key)), "valid", signature="signature_good"
+    )
 
 
 def test_issued_before_its_certificate_began(
@@ -898,7 +909,7 @@ def test_duplicate_members_in_the_payload_leave_no_doubt_about_what_is_shown(
     """RFC 7515 §4: refused, or the last one counts; never the first for one step and the last for another."""
     raw = '{"number":"假的",' + json.dumps(sd.payload, ensure_ascii=False)[1:]
     token = _signed_by_hand(sd.header, raw, agency_key)
-    report = registry.verify(sd.with_token(token))
+    report = elsewhere(registry).verify(sd.with_token(token))
     expect(report, "valid", read="read_credential", signature="signature_good")
     assert report.certificate is not None
     assert report.certificate["number"] == sd.payload["number"]
@@ -954,8 +965,12 @@ def test_signed_later_than_the_clock_shows(
 ) -> None:
     """A few minutes are a clock that goes wrong; more cannot be checked today."""
     now = int(clock().timestamp())
-    expect(registry.verify(_iat(sd, now + 300, agency_key)), "valid", signature="signature_good")
-    report = registry.verify(_iat(sd, now + 301, agency_key))
+    expect(
+        elsewhere(registry).verify(_iat(sd, now + 300, agency_key)),
+        "valid",
+        signature="signature_good",
+    )
+    report = elsewhere(registry).verify(_iat(sd, now + 301, agency_key))
     expect(report, "undetermined", signature="signed_later", status="status_good")
 
 

@@ -50,6 +50,7 @@ from tests.adversary.forge import (
     Stolen,
     Wish,
     b64,
+    elsewhere,
     expect,
     flip,
     make_authority,
@@ -1309,7 +1310,7 @@ def test_a_copys_record_with_a_later_day_that_a_stranger_signed(case: Case, stra
 def test_a_copys_record_with_a_later_day_under_the_old_code(case: Case) -> None:
     """The agency signed the record, but the code on the page is of the earlier one."""
     token = sign_jwt(*_copy_token(case, **LATER), case.hand().key)
-    report = case.verify(case.signed(case.copy_page(copy=token)))
+    report = elsewhere(case.registry).verify(case.signed(case.copy_page(copy=token)))
     expect(report, "invalid", **{**SEAL_DIFFERS, "log": "log_bad"})
 
 
@@ -1323,7 +1324,11 @@ def _sealed_copy(case: Case, token: str, claims: Mapping[Any, Any] = MappingProx
 
 def test_a_copy_made_by_hand_is_no_fault(case: Case) -> None:
     token = sign_jwt(*_copy_token(case), case.hand().key)
-    expect(case.verify(_sealed_copy(case, token)), "valid", **{**GOOD, "log": "no_receipt"})
+    expect(
+        elsewhere(case.registry).verify(_sealed_copy(case, token)),
+        "valid",
+        **{**GOOD, "log": "no_receipt"},
+    )
 
 
 @pytest.mark.parametrize("claims", [{"exp": LATER["exp"]}, {"until": "2026-12-31"}], ids=str)
@@ -1343,7 +1348,9 @@ def test_a_copys_code_that_outlives_the_copy(case: Case) -> None:
     # does not compare exp (nor the recipient) with the copy's record.
     token = sign_jwt(*_copy_token(case), case.hand().key)
     data = _sealed_copy(case, token, {4: LATER["exp"]})
-    expect(case.verify(data), "invalid", **{**SEAL_DIFFERS, "log": "no_receipt"})
+    expect(
+        elsewhere(case.registry).verify(data), "invalid", **{**SEAL_DIFFERS, "log": "no_receipt"}
+    )
 
 
 def test_a_copys_code_that_names_another_recipient(case: Case) -> None:

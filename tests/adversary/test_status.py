@@ -25,6 +25,7 @@ from tests.adversary.forge import (
     b64,
     b64url,
     days,
+    elsewhere,
     expect,
     flip,
     flip_text,
@@ -427,7 +428,9 @@ def test_a_status_address_that_the_registry_does_not_serve(
     forged.payload["status"] = {
         "status_list": {"idx": record.status_index, "uri": f"{registry.base}/{tail}"}
     }
-    report = registry.verify(forged.signed(Stolen(registry).key(Role.AGENCY, PLANNING.code)))
+    report = elsewhere(registry).verify(
+        forged.signed(Stolen(registry).key(Role.AGENCY, PLANNING.code))
+    )
     assert report.verdict == "undetermined"
     assert report.step("status").code in {"status_unreachable", "status_unusable"}
 
@@ -745,7 +748,7 @@ def test_the_statements_of_the_original_do_not_fit_a_malleated_credential(life: 
     files = unpack(make_bundle(life.registry, life.record, life.tokens))
     sd = Sd.of(life.record.credential)
     files["credential.sd-jwt"] = sd.with_token(malleate_jwt(sd.jwt))
-    report = life.registry.verify(pack(files), at=life.day(15))
+    report = elsewhere(life.registry).verify(pack(files), at=life.day(15))
     expect(report, "undetermined", **WHOLE, status="status_history")
 
 

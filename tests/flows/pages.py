@@ -27,7 +27,7 @@ from ecert.model import Record
 from ecert.registry import CopyWish, Registry
 from ecert.store import documents
 from ecert.testing import SettableClock
-from tests.conftest import CLERK, PATIENCE, PLAN, WORKS, need
+from tests.conftest import CLERK, PATIENCE, PLAN, PLANNING, WORKS, need
 
 ROOT = Path(__file__).resolve().parents[2]
 SCHEMAS = ROOT / "schemas"
@@ -106,6 +106,7 @@ def opened_home(folder: Path, **plan: Any) -> Iterator[Registry]:
     init_registry(folder / "home", PLAN, around=around).close()
     write_general_type(folder / "home" / "types")
     registry = open_registry(folder / "home", around=around)
+    registry.register.allow(PLANNING.code, [GENERAL], basis="穗花编办〔2026〕2号", by=CLERK)
     try:
         yield registry
     finally:

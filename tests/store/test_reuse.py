@@ -23,7 +23,7 @@ from alembic import command
 from alembic.config import Config
 from joserfc import jwt
 from joserfc.jwk import ECKey
-from sqlalchemy import Connection, MetaData, create_engine, insert, select, text
+from sqlalchemy import Connection, MetaData, create_engine, delete, insert, select, text
 from sqlalchemy.engine import make_url
 
 from ecert.config import Surroundings, open_registry
@@ -830,8 +830,8 @@ def test_what_an_agency_had_no_right_to_issue_is_never_met(desk: Desk) -> None:
     """As after an upgrade, where the operator ended a right that was only ever taken."""
     (item,) = desk.registry.dossiers.checklist(desk.application(), by=desk.by).items
     assert item.state == "met"
-    gone = f"DELETE FROM competences WHERE slug = '{LICENCE}'"
-    desk.registry.store.write(lambda tx: tx.connection.exec_driver_sql(gone))
+    gone = delete(t.competences).where(t.competences.c.slug == LICENCE)
+    desk.registry.store.write(lambda tx: tx.connection.execute(gone))
     (item,) = desk.registry.dossiers.checklist(desk.application(), by=desk.by).items
     assert (item.state, item.because) == ("missing", "not_competent")
     assert "无权签发" in item.to_json()["sentence"]["zh"]

@@ -16,6 +16,7 @@ async function claimsOf(token, typ, uri, registry) {
   const key = await trustedKey(leaf, registry.statusAnchors, { usage: STATUS_SIGNING, code: null, at: claims.iat });
   if (!(await verify(key, fromBase64url(signature), utf8(`${head}.${body}`)))) throw new Error("the signature does not hold");
   const kid = await thumbprint(key), retired = registry.retired.get(kid);
+  if (header.kid !== undefined && header.kid !== kid) throw new Error("the kid is of another key");
   if (registry.compromised.has(kid) || (retired !== undefined && claims.iat >= retired)) throw new Error("the key is retired or compromised");
   return claims;
 }
