@@ -7,6 +7,7 @@ import os
 import shutil
 import tempfile
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -113,7 +114,7 @@ def make_registry(tmp_path: Path, clock: SettableClock) -> Iterator[Maker]:
     def make(
         database: str = "sqlite:///ecert.db", *, name: str = "home", plan: Plan = PLAN
     ) -> Registry:
-        wish = Plan(plan.url, plan.agency, database, plan.trial)
+        wish = replace(plan, database=database)
         around = Surroundings(clock=clock, state=tmp_path / "state")
         registry = init_registry(tmp_path / name, wish, around=around)
         made.append(registry)
