@@ -29,6 +29,7 @@ _EARLY_PROJECT_YEARS = frozenset({"2016", "2017", "2018", "2019", "2020"})
 _RESIDENT = re.compile(r"\d{17}[0-9X]", re.ASCII)
 _TYPE_CODE = re.compile(r"[0-9A-Z]{18}\d{3}", re.ASCII)
 _DIVISION = re.compile(r"\d{6}", re.ASCII)
+_AREA = re.compile(r"[0-9]{6}(?:[0-9]{3}){0,2}", re.ASCII)
 _SERIAL = re.compile(rf"[0-9A-Z]{{1,{MAX_SERIAL}}}", re.ASCII)
 _VERSION = re.compile(r"\d{3}", re.ASCII)
 
@@ -121,6 +122,23 @@ def check_division(code: str) -> str:
     if not _DIVISION.fullmatch(code):
         _refuse("shape", "行政区划代码为6位数字", "a division code has six digits")
     return code
+
+
+def check_area(code: str) -> str:
+    """Check a division code of a district, a street or town, or a village: 6, 9 or 12 digits; return it.
+
+    Raises: IdentifierError with rule ``shape``.
+    """
+    if not _AREA.fullmatch(code):
+        _refuse("shape", "行政区划代码为6、9或12位数字", "a division code has 6, 9 or 12 digits")
+    return code
+
+
+def lies_within(area: str, above: str) -> bool:
+    """Tell whether a division lies at or below another: 440114 and 440114003 below 440100."""
+    known = re.sub(r"(000)+$", "", above[6:])
+    province_or_city = re.sub(r"(00)+$", "", above[:6]) if not known else above[:6]
+    return area.startswith(province_or_city + known)
 
 
 @dataclass(frozen=True, slots=True)

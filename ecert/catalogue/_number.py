@@ -48,7 +48,7 @@ def _parts(template: str, agency: Agency, issued_on: date) -> tuple[str, int, st
 
 def _fill(text: str, agency: Agency, issued_on: date) -> str:
     return (
-        text.replace("{division}", agency.division)
+        text.replace("{division}", agency.division[:6])
         .replace("{year}", f"{issued_on.year:04}")
         .replace("{date}", issued_on.strftime("%Y%m%d"))
         .replace("{short_name}", agency.short_name or "")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from datetime import date, datetime
 from pathlib import Path
 from typing import Annotated, Any
@@ -10,7 +11,7 @@ from typing import Annotated, Any
 import typer
 
 from ecert.cli._console import Json, Operator, actor, app, opened, show, words
-from ecert.model import DEFAULT_ZONE, PAPER, Agency, Competence
+from ecert.model import DEFAULT_ZONE, PAPER, Agency, Competence, version_of
 from ecert.registry.agencies import REGISTERED
 from ecert.registry.register import Term
 
@@ -176,6 +177,66 @@ def _day(moment: datetime | None) -> date | None:
 def _show(held: Sequence[Competence], as_json: bool) -> None:
     items = [{"agency": one.agency, **one.to_json()} for one in held]
     show({"items": items, "next": None}, as_json, (f"{one.agency}  {_line(one)}" for one in held))
+
+
+@agency_app.command("change")
+def agency_change(
+    code: Code,
+    from_day: Annotated[
+        datetime, typer.Option("--from", formats=["%Y-%m-%d"], help="First day of the change.")
+    ],
+    basis: Basis,
+    name: Annotated[str | None, typer.Option(help="Its name from then on.")] = None,
+    short_name: Annotated[str | None, typer.Option(help="Its short name from then on.")] = None,
+    division: Annotated[str | None, typer.Option(help="6, 9 or 12 digits.")] = None,
+    parent: Annotated[str | None, typer.Option(help="Credit code of the agency above it.")] = None,
+    operator: Operator = None,
+    as_json: Json = False,
+) -> None:
+    """Let an agency have another name, short name, division or parent from a day on 变更.
+
+    Example: `ecert agency change 11440114MA00000928 --name 花都区自然资源局 --from 2027-01-01 --basis 穗编办5号`
+    """
+    with opened(publishes=True) as registry:
+        now = version_of(registry.agencies.get(code), from_day.date())
+        wish = replace(
+            now,
+            name=name or now.name,
+            short_name=short_name or now.short_name,
+            division=division or now.division,
+            parent=parent or now.parent,
+        )
+        changed = registry.agencies.change(wish, basis=basis, by=actor(operator))
+    lines = [f"{code}  {wish.name}  from {wish.from_day}"]
+    show(
+        {**changed.to_json(), "from": wish.from_day.isoformat(), "name": wish.name}, as_json, lines
+    )
+
+
+@agency_app.command("close")
+def agency_close(
+    code: Code,
+    from_day: Annotated[
+        datetime,
+        typer.Option("--from", formats=["%Y-%m-%d"], help="First day on which it is no more."),
+    ],
+    basis: Basis,
+    ended: Annotated[
+        list[str] | None,
+        typer.Option(metavar="TYPE", help="A type that nobody issues in its stead; repeatable."),
+    ] = None,
+    operator: Operator = None,
+    as_json: Json = False,
+) -> None:
+    """Close an agency from a day on 撤销: it issues nothing more, and its clients are suspended.
+
+    Example: `ecert agency close 11440114MA0000094E --ended project-approval --from 2027-01-01 --basis 穗编办6号`
+    """
+    with opened(publishes=True) as registry:
+        closed = registry.agencies.close(
+            code, from_day=from_day.date(), basis=basis, ended=ended or (), by=actor(operator)
+        )
+    show(closed.to_json(), as_json, [f"{code}  closed from {closed.closed_on}"])
 
 
 @agency_app.command("dpop")

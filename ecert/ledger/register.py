@@ -4,17 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from typing import Any
 
 from ecert._encoding import Randomness, instant, parse_json, parse_rfc3339, rfc3339
 from ecert.catalogue import Catalogue
-from ecert.errors import InputError, NotCompetent, RegisterUnsigned
+from ecert.errors import InputError, IssuedAfter, NotCompetent, NotFound, RegisterUnsigned
 from ecert.formats.receipt import SALT_BYTES, commitment, log_entry
 from ecert.formats.register import EVENT, NO_TYPE, RegisterAct, RegisterStatement, sign_register
 from ecert.keys import SigningKey
 from ecert.ledger.log import append_entries
 from ecert.model import Agency, AgencyVersion, Competence, Record, civil_date, is_line, version_of
+from ecert.model.calendar import Validity
 from ecert.store import Reading, Transaction, agencies, register, trees
 
 MAX_BASIS = 200
@@ -91,6 +92,22 @@ def registered(agency: Agency, at: int, day: date, basis: str) -> RegisterStatem
     )
 
 
+def changed(before: AgencyVersion, after: AgencyVersion, basis: str, at: int) -> RegisterStatement:
+    """Say what of an agency is another from a day on; ``at`` in Unix seconds."""
+    members = ("name", "short_name", "division", "parent")
+    other = {
+        name: getattr(after, name)
+        for name in members
+        if getattr(after, name) != getattr(before, name)
+    }
+    return RegisterStatement(after.agency, RegisterAct.CHANGED, at, after.from_day, basis, **other)
+
+
+def closed(agency: str, from_day: date, basis: str, at: int) -> RegisterStatement:
+    """Say that an agency is no more from a day on; ``at`` in Unix seconds."""
+    return RegisterStatement(agency, RegisterAct.CLOSED, at, from_day, basis)
+
+
 @dataclass(frozen=True, slots=True)
 class Newcomer:
     """An agency that is registered, with the types that it may issue from that day on, and why."""
@@ -144,7 +161,11 @@ class Roll:
 
     def names(self, code: str) -> tuple[tuple[date, str], ...]:
         """Give the names of an agency, each from its first day."""
-        return tuple((one.from_day, one.name) for one in self.versions if one.agency == code)
+        named: list[tuple[date, str]] = []
+        for one in self.versions:
+            if one.agency == code and (not named or named[-1][1] != one.name):
+                named.append((one.from_day, one.name))
+        return tuple(named)
 
     def rights(self, code: str) -> tuple[Competence, ...]:
         """Give the competences of an agency as a trust file shows them: without basis and place."""
@@ -206,3 +227,33 @@ def require_competent(held: Iterable[Competence], agency: Agency, slug: str, day
             "competences were taken over from an older version and are not signed yet; "
             "the operator signs them with: ecert upgrade"
         )
+
+
+def end_competence(
+    tx: Transaction, agency: Agency, held: Sequence[Competence], slug: str, last: date
+) -> Competence:
+    """Give the competence that covers a last day, ended there. Raises: NotFound, IssuedAfter."""
+    after = last + timedelta(days=1)
+    found = [one for one in held if one.slug == slug and (one.covers(last) or one.covers(after))]
+    if not found:
+        raise NotFound(f"{agency.code} holds no competence for {slug} on {last}")
+    start, _ = Validity(after, None).seconds(agency.time_zone)
+    if count := register.issued_since(tx, agency.code, slug, start):
+        raise IssuedAfter(
+            f"{count} certificates of {slug} were issued by {agency.code} on {after} or later: withdraw "
+            "what was wrongly granted one by one, or name a later day"
+        )
+    return replace(found[0], to_day=last)
+
+
+def period_ended(one: Competence, basis: str, at: int) -> RegisterStatement:
+    """Say that a competence ends on its last day; ``at`` in Unix seconds."""
+    return RegisterStatement(
+        agency=one.agency,
+        act=RegisterAct.ENDED,
+        at=at,
+        from_day=one.from_day,
+        to_day=one.to_day,
+        basis=basis,
+        type=one.slug,
+    )

@@ -3,20 +3,42 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import datetime
+from dataclasses import replace
+from datetime import date, datetime, timedelta
 
-from ecert.errors import AlreadyExists, InputError, NotFound
+from ecert.errors import AlreadyExists, InputError, IssuedAfter, NotFound
 from ecert.fonts import unprintable
 from ecert.formats.picture import check_image
-from ecert.ids import check_credit_code, check_division
-from ecert.ledger.access import ANYBODY, CLIENTS, managed, pick
+from ecert.ids import check_area, check_credit_code, lies_within
+from ecert.ledger.access import ANYBODY, CLIENTS, lineage, managed, pick
 from ecert.ledger.acting import Desk, Verbs, needs
 from ecert.ledger.directory import Directory
-from ecert.ledger.register import Newcomer, Pen, check_basis, check_types, enter_agency
+from ecert.ledger.register import (
+    Newcomer,
+    Pen,
+    changed,
+    check_basis,
+    check_types,
+    closed,
+    end_competence,
+    enter,
+    enter_agency,
+    period_ended,
+)
 from ecert.ledger.trail import AuditEntry
-from ecert.model import Actor, Agency, check_time_zone, is_line
+from ecert.model import (
+    Actor,
+    Agency,
+    AgencyVersion,
+    Competence,
+    check_time_zone,
+    civil_date,
+    is_line,
+    version_of,
+)
+from ecert.model.calendar import Validity
 from ecert.registry.keyring import KeyMaker, KeyRing
-from ecert.store import Reading, Transaction, agencies, keys
+from ecert.store import Reading, Transaction, agencies, keys, register
 
 MAX_NAME = 100
 REGISTERED = "registered by the operator"  # what competences rest on when nothing else is said
@@ -67,7 +89,7 @@ class Agencies(Verbs):
             check_types(self.desk.catalogue, may_issue)
             with self.desk.store.reading() as reading:
                 _check_new(reading, agency)
-            pen = Pen(self.desk.keys.registry_key(), self.desk.base, self.desk.randomness)
+            pen = self._pen()
             made = self._maker.for_agency(agency, brings_certificate=brings_certificate)
 
         def work(tx: Transaction, now: datetime) -> None:
@@ -83,6 +105,82 @@ class Agencies(Verbs):
         self._ring.forget()
         self._directory.forget()
         return made.request
+
+    @needs(None)
+    def change(self, version: AgencyVersion, *, basis: str, by: Actor) -> Agency:
+        """Let an agency have another name, short name, division or parent from a day on.
+
+        Certificates keep the name they were issued under. A day that comes later takes effect then.
+        Raises: NotFound, InputError, IdentifierError, AlreadyExists, IssuedAfter.
+        """
+        entry = AuditEntry("agency.change", by, details={"agency": version.agency[:18]})
+        with self.desk.audited(entry):
+            check_basis(basis)
+            pen = self._pen()
+
+        def work(tx: Transaction, _now: datetime) -> Agency:
+            before = _open(tx, version.agency)
+            _check_version(tx, before, version)
+            return before
+
+        def log(tx: Transaction, before: Agency, index: int) -> Agency:
+            now = self.desk.clock()
+            act = changed(
+                version_of(before, version.from_day), version, basis, int(now.timestamp())
+            )
+            enter(tx, pen, [act], index)
+            agencies.put_version(tx, version)
+            if version.from_day <= civil_date(now, before.time_zone):
+                agencies.take_version(tx, version)
+            return before
+
+        self.desk.act(entry, work, lambda _done: {"from": version.from_day.isoformat()}, log=log)
+        self._directory.forget()
+        return self.get(version.agency)
+
+    @needs(None)
+    def close(
+        self, code: str, *, from_day: date, basis: str, by: Actor, ended: Sequence[str] = ()
+    ) -> Agency:
+        """Close an agency from a day on: it issues nothing, and its clients are suspended.
+
+        Every type that it may issue is named in ``ended``: nobody issues it in its stead. What it
+        issued stays as it is. Raises: NotFound, InputError, IssuedAfter.
+        """
+        entry = AuditEntry("agency.close", by, details={"agency": code[:18]})
+        with self.desk.audited(entry):
+            check_basis(basis)
+            pen = self._pen()
+
+        def work(tx: Transaction, now: datetime) -> list[Competence]:
+            agency = _open(tx, code)
+            if from_day <= civil_date(now, agency.time_zone):
+                raise InputError("an agency is closed from tomorrow on, or from a later day")
+            held = register.competences(tx, agencies=[code])
+            last = from_day - timedelta(days=1)
+            going = [one for one in held if one.to_day is None or one.to_day > last]
+            if left := sorted({one.slug for one in going} - set(ended)):
+                raise InputError(f"say what becomes of {', '.join(left)}: --ended {left[0]}")
+            return [end_competence(tx, agency, held, one.slug, last) for one in going]
+
+        def log(tx: Transaction, going: list[Competence], index: int) -> list[Competence]:
+            at = int(self.desk.clock().timestamp())
+            acts = [
+                *(period_ended(one, basis, at) for one in going),
+                closed(code, from_day, basis, at),
+            ]
+            enter(tx, pen, acts, index)
+            for one in going:
+                register.put(tx, one)
+            agencies.put(tx, code, closed_on=from_day.isoformat())
+            return going
+
+        self.desk.act(entry, work, lambda _done: {"from": from_day.isoformat()}, log=log)
+        self._directory.forget()
+        return self.get(code)
+
+    def _pen(self) -> Pen:
+        return Pen(self.desk.keys.registry_key(), self.desk.base, self.desk.randomness)
 
     @needs(CLIENTS)
     def require_dpop(self, code: str, *, requires: bool, by: Actor) -> Agency:
@@ -123,14 +221,72 @@ def _check_new(reading: Reading, agency: Agency) -> None:
     check_agency(agency)
     if agencies.find(reading, agency.code) is not None:
         raise AlreadyExists("this agency is registered already")
-    if agency.parent is not None and agencies.find(reading, agency.parent) is None:
+    _check_place(reading, agency)
+
+
+def _check_place(reading: Reading, agency: Agency) -> None:
+    """Check an agency against the others: its names are its own, and it lies within its parent's area.
+
+    Raises: AlreadyExists, NotFound, InputError.
+    """
+    known = agencies.listed(reading)
+    others = [one for one in known if one.code != agency.code and one.closed_on is None]
+    for what in ("name", "short_name"):
+        text = getattr(agency, what)
+        if text is not None and any(getattr(one, what) == text for one in others):
+            raise AlreadyExists(f"another agency has this {what.replace('_', ' ')}")
+    if agency.parent is None:
+        return
+    parent = next((one for one in known if one.code == agency.parent), None)
+    if parent is None:
         raise NotFound("the parent agency is not registered")
+    if agency.code in lineage(known, parent.code):
+        raise InputError("an agency is not below itself")
+    if not lies_within(agency.division, parent.division):
+        raise InputError(
+            f"the division {agency.division} does not lie within the parent's, {parent.division}"
+        )
+
+
+def _check_version(tx: Transaction, before: Agency, version: AgencyVersion) -> None:
+    """Check a next version of an agency. Raises: those of ``check_agency``, InputError, IssuedAfter."""
+    after = replace(
+        before,
+        name=version.name,
+        short_name=version.short_name,
+        division=version.division,
+        parent=version.parent,
+    )
+    _check_place(tx, check_agency(after))
+    own = [one for one in agencies.versions(tx) if one.agency == version.agency]
+    if own and own[-1].from_day > version.from_day:
+        raise InputError(f"a change from {own[-1].from_day} is registered already")
+    if own and own[0].from_day > version.from_day:
+        raise InputError(f"this agency is known from {own[0].from_day} on")
+    start, _ = Validity(version.from_day, None).seconds(before.time_zone)
+    count = register.issued_since(tx, before.code, None, start)
+    if version.name != before.name and count:
+        raise IssuedAfter(
+            f"{count} certificates were issued under the old name on {version.from_day} or later: "
+            "name a later day"
+        )
+
+
+def _open(tx: Transaction, code: str) -> Agency:
+    """Lock all agencies, and give one that is open. Raises: NotFound, InputError."""
+    known = agencies.lock(tx, [one.code for one in agencies.listed(tx)])
+    found = known.get(code)
+    if found is None:
+        raise NotFound("this agency is not registered")
+    if found.closed_on is not None:
+        raise InputError(f"this agency is closed from {found.closed_on} on")
+    return found
 
 
 def check_agency(agency: Agency) -> Agency:
     """Check an agency's code, division and time zone. Raises: IdentifierError, InputError."""
     check_credit_code(agency.code)
-    check_division(agency.division)
+    check_area(agency.division)
     for what, text in (("name", agency.name), ("short name", agency.short_name)):
         if text is not None and not is_line(text, MAX_NAME):
             raise InputError(f"the agency's {what} is one line of at most {MAX_NAME} characters")

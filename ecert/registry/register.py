@@ -9,13 +9,20 @@ from typing import Any
 
 from ecert.errors import CompetenceOverlaps, InputError, IssuedAfter, NotFound
 from ecert.formats.receipt import Receipt
-from ecert.formats.register import RegisterAct, RegisterStatement
 from ecert.ledger.acting import Desk, Verbs, needs
 from ecert.ledger.log import make_receipts
-from ecert.ledger.register import Pen, check_basis, check_types, enter, granted, registered
+from ecert.ledger.register import (
+    Pen,
+    check_basis,
+    check_types,
+    end_competence,
+    enter,
+    granted,
+    period_ended,
+    registered,
+)
 from ecert.ledger.trail import AuditEntry
 from ecert.model import PAPER, Actor, Agency, Competence, civil_date
-from ecert.model.calendar import Validity
 from ecert.registry.settlement import Settlement
 from ecert.store import Transaction, agencies, register, trees
 
@@ -97,7 +104,7 @@ class Register(Verbs):
             pen = self._pen()
 
         def work(tx: Transaction, now: datetime) -> list[Competence]:
-            found = _open_agency(tx, agency, now)
+            found = _open_agency(tx, agency)
             wanted = [_wanted(found, slug, basis, wish, now) for slug in dict.fromkeys(slugs)]
             require_room(register.competences(tx, agencies=[found.code]), wanted)
             return wanted
@@ -142,18 +149,18 @@ class Register(Verbs):
             pen = self._pen()
 
         def work(tx: Transaction, now: datetime) -> list[Competence]:
-            found = _open_agency(tx, agency, now)
+            found = _open_agency(tx, agency)
             today = civil_date(now, found.time_zone)
             last = (from_day or today + DAY) - DAY
             held = register.competences(tx, agencies=[found.code])
-            ended = [_end(tx, found, held, slug, last) for slug in dict.fromkeys(slugs)]
+            ended = [end_competence(tx, found, held, slug, last) for slug in dict.fromkeys(slugs)]
             if last < today:
                 raise IssuedAfter(f"a competence ends today at the earliest: --from {today + DAY}")
             return ended
 
         def log(tx: Transaction, ended: list[Competence], index: int) -> list[Competence]:
             at = int(self.desk.clock().timestamp())
-            enter(tx, pen, [_ended(one, basis, at) for one in ended], index)
+            enter(tx, pen, [period_ended(one, basis, at) for one in ended], index)
             for one in ended:
                 register.put(tx, one)
             return ended
@@ -225,12 +232,12 @@ def require_room(held: Iterable[Competence], wanted: Sequence[Competence]) -> No
                 )
 
 
-def _open_agency(tx: Transaction, code: str, now: datetime) -> Agency:
+def _open_agency(tx: Transaction, code: str) -> Agency:
     found = agencies.lock(tx, [code]).get(code)
     if found is None:
         raise NotFound("this agency is not registered")
-    if found.is_closed(civil_date(now, found.time_zone)):
-        raise InputError(f"this agency was closed on {found.closed_on}")
+    if found.closed_on is not None:
+        raise InputError(f"this agency is closed from {found.closed_on} on")
     return found
 
 
@@ -241,32 +248,3 @@ def _wanted(agency: Agency, slug: str, basis: str, wish: Term, now: datetime) ->
     if wish.only not in {None, PAPER}:
         raise InputError(f"a competence is whole, or only for {PAPER}")
     return Competence(agency.code, slug, first, basis, wish.to_day, wish.only)
-
-
-def _end(
-    tx: Transaction, agency: Agency, held: Sequence[Competence], slug: str, last: date
-) -> Competence:
-    """Give the competence that covers a last day, ended there. Raises: NotFound, IssuedAfter."""
-    after = last + DAY
-    found = [one for one in held if one.slug == slug and (one.covers(last) or one.covers(after))]
-    if not found:
-        raise NotFound(f"{agency.code} holds no competence for {slug} on {last}")
-    start, _ = Validity(after, None).seconds(agency.time_zone)
-    if count := register.issued_since(tx, agency.code, slug, start):
-        raise IssuedAfter(
-            f"{count} certificates of {slug} were issued by {agency.code} on {after} or later: withdraw "
-            "what was wrongly granted one by one, or name a later day"
-        )
-    return replace(found[0], to_day=last)
-
-
-def _ended(one: Competence, basis: str, at: int) -> RegisterStatement:
-    return RegisterStatement(
-        agency=one.agency,
-        act=RegisterAct.ENDED,
-        at=at,
-        from_day=one.from_day,
-        to_day=one.to_day,
-        basis=basis,
-        type=one.slug,
-    )

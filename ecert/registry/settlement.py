@@ -13,7 +13,20 @@ from ecert.ledger.acting import Desk, Verbs, needs
 from ecert.ledger.trail import AuditEntry
 from ecert.model import Actor, AgencyVersion, Competence, civil_date
 from ecert.registry.keyring import ACTIVE, PENDING, RETIRED, KeyMaker, KeyRing
-from ecert.store import LOG, KeyRow, Reading, Transaction, agencies, keys, register, trees
+from ecert.store import (
+    LOG,
+    ClientRow,
+    KeyRow,
+    Reading,
+    Transaction,
+    agencies,
+    clients,
+    keys,
+    register,
+    trees,
+)
+
+SUSPENDED = "suspended"  # of a client
 
 
 class Settlement(Verbs):
@@ -35,7 +48,8 @@ class Settlement(Verbs):
         if quarter == self._settled:
             return
         with self.desk.store.reading() as reading:
-            waits = bool(_due(reading, now)) or bool(_versions_due(reading, now))
+            due = (_due, _versions_due, _of_closed)
+            waits = any(look(reading, now) for look in due)
         if waits:
             self._settle(now)
         self._settled = quarter
@@ -44,14 +58,9 @@ class Settlement(Verbs):
         def work(tx: Transaction, _now: datetime) -> list[KeyRow]:
             agencies.lock(tx, [one.code for one in agencies.listed(tx)])
             for version in _versions_due(tx, now):
-                agencies.put(
-                    tx,
-                    version.agency,
-                    name=version.name,
-                    short_name=version.short_name,
-                    division=version.division,
-                    parent=version.parent,
-                )
+                agencies.take_version(tx, version)
+            for client in _of_closed(tx, now):
+                clients.put(tx, replace(client, state=SUSPENDED))
             codes = sorted({one.agency for one in _due(tx, now)})
             return [row for code in codes for row in _turn_keys(tx, code, now)]
 
@@ -125,6 +134,19 @@ def _versions_due(reading: Reading, now: datetime) -> list[AgencyVersion]:
         if one.from_day <= civil_date(now, known[one.agency].time_zone)
     }
     return [one for one in newest.values() if not one.is_shown_by(known[one.agency])]
+
+
+def _of_closed(reading: Reading, now: datetime) -> list[ClientRow]:
+    """List the clients of closed agencies that still could call."""
+    gone = {
+        one.code
+        for one in agencies.listed(reading)
+        if one.is_closed(civil_date(now, one.time_zone))
+    }
+    if not gone:
+        return []
+    known = clients.listed(reading)
+    return [one for one in known if one.agency in gone and one.state != SUSPENDED]
 
 
 def _is_next(row: KeyRow) -> bool:

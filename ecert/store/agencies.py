@@ -62,6 +62,18 @@ def put(tx: Transaction, code: str, **columns: Any) -> None:
     tx.connection.execute(update(t.agencies).where(t.agencies.c.code == code).values(**columns))
 
 
+def take_version(tx: Transaction, version: AgencyVersion) -> None:
+    """Let a version of an agency be in force."""
+    put(
+        tx,
+        version.agency,
+        name=version.name,
+        short_name=version.short_name,
+        division=version.division,
+        parent=version.parent,
+    )
+
+
 def versions(reading: Reading) -> list[AgencyVersion]:
     """List what was, is and will be known of agencies, by agency and day."""
     c = t.agency_versions.c

@@ -57,10 +57,11 @@ def statements(reading: Reading, after: int, limit: int) -> list[RegisterRow]:
     ]
 
 
-def issued_since(reading: Reading, agency: str, slug: str, at: int) -> int:
-    """Count the certificates of an agency and type that were issued at a moment or later."""
+def issued_since(reading: Reading, agency: str, slug: str | None, at: int) -> int:
+    """Count the certificates of an agency, of a type or of all, issued at a moment or later."""
     c = t.certificates.c
-    where: list[ColumnElement[bool]] = [c.issuer == agency, c.slug == slug, c.created_at >= at]
+    where: list[ColumnElement[bool]] = [c.issuer == agency, c.created_at >= at]
+    where += [] if slug is None else [c.slug == slug]
     row = reading.one(select(func.count().label("found")).where(*where))
     return 0 if row is None else int(row.found)
 

@@ -9,6 +9,7 @@ from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+import cbor2
 import pytest
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from playwright.sync_api import Page, Route, expect
@@ -27,9 +28,10 @@ from tests.browser.conftest import (
     take_seal,
     with_character,
 )
-from tests.conftest import PLANNING
+from tests.conftest import PLANNING, WORKS
 
 Trust = dict[str, Any]
+NO_RIGHT = ("签发机构无权签发此证", "The issuer had no right to issue this")
 GENUINE_NOW = ("真实有效", "Genuine and in force")
 FORGED = ("不是真证", "Not genuine")
 STRANGE = (
@@ -390,6 +392,93 @@ def test_an_agency_that_is_not_listed_is_not_believed(open_page: OpenPage, site:
     with_trust(page, site, edit)
     page.goto(site.address("valid"))
     see(page, "bad", FORGED)
+
+
+def test_an_agency_without_the_right_is_not_believed(open_page: OpenPage, site: Site) -> None:
+    def edit(registry: Trust) -> None:
+        held = registry["agencies"][PLANNING.code]["may_issue"]
+        registry["agencies"][PLANNING.code]["may_issue"] = [
+            one for one in held if one["type"] != WORKS
+        ]
+
+    page = open_page()
+    with_trust(page, site, edit)
+    page.goto(site.address("valid"))
+    see(page, "bad", NO_RIGHT)
+    assert step(page, "type") == "failed"
+
+
+def test_a_right_that_began_later_is_none(open_page: OpenPage, site: Site) -> None:
+    def edit(registry: Trust) -> None:
+        for one in registry["agencies"][PLANNING.code]["may_issue"]:
+            one["from"] = "2999-01-01"
+
+    page = open_page("zh-CN")
+    with_trust(page, site, edit)
+    page.goto(site.address("valid"))
+    see(page, "bad", NO_RIGHT)
+
+
+def test_a_right_that_ended_without_a_new_key_proves_nothing(
+    open_page: OpenPage, site: Site
+) -> None:
+    yesterday = (datetime.now(UTC) - timedelta(days=2)).date().isoformat()
+
+    def edit(registry: Trust) -> None:
+        for one in registry["agencies"][PLANNING.code]["may_issue"]:
+            one["to"] = yesterday
+
+    page = open_page()
+    with_trust(page, site, edit)
+    page.goto(site.address("valid"))
+    see(page, "grey", OPEN)
+    expect(page.locator(VERDICT)).to_contain_text("nothing proves that this was signed before")
+
+
+def test_a_trust_file_that_is_older_than_the_signature(open_page: OpenPage, site: Site) -> None:
+    def edit(registry: Trust) -> None:
+        registry["as_of"]["at"] = instant(site, timedelta(days=-1))
+        registry["agencies"][PLANNING.code]["may_issue"] = []
+
+    page = open_page()
+    with_trust(page, site, edit)
+    page.goto(site.address("valid"))
+    see(page, "grey", OPEN)
+
+
+def test_a_trust_file_of_version_1_warns_beside_the_verdict(
+    open_page: OpenPage, site: Site
+) -> None:
+    def edit(registry: Trust) -> None:
+        registry.pop("as_of")
+        for agency in registry["agencies"].values():
+            agency["name"] = agency.pop("names")[-1]["name"]
+            agency.pop("may_issue")
+
+    page = open_page()
+    with_trust(page, site, edit)
+    page.goto(site.address("valid"))
+    see(page, "good", GENUINE_NOW)
+    expect(page.locator(VERDICT)).to_contain_text("the right to issue was not checked")
+
+
+def test_the_page_asks_its_site_whether_it_issued_a_code(open_page: OpenPage, site: Site) -> None:
+    """The device knows whose key signed; only the registry knows whether it was registered."""
+    protected, claims, _ = take_seal(site.seals["valid"])
+    claims = {**claims, "c": bytes(16)}
+    signer = site.registry.keys.ring.agency_key(PLANNING.code).signer
+    to_sign = cbor2.dumps(["Signature1", protected, b"", cbor2.dumps(claims)])
+    forged = make_seal(site.url, protected, claims, signer.sign(to_sign))
+    page = open_page()
+    page.goto(f"{site.url}/V#{forged.partition('#')[2]}")
+    see(page, "good", GENUINE_NOW)
+    page.get_by_role("button", name="Ask this site whether it issued this").click()
+    see(page, "bad", FORGED)
+    expect(page.locator(VERDICT)).to_contain_text("this registry never issued it")
+    page.goto(site.address("valid"))
+    page.get_by_role("button", name="Ask this site whether it issued this").click()
+    see(page, "good", GENUINE_NOW)
+    expect(page.locator(VERDICT)).to_contain_text("This site was asked.")
 
 
 def test_an_agency_under_other_anchors_is_not_believed(open_page: OpenPage, site: Site) -> None:

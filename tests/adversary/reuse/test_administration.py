@@ -284,7 +284,7 @@ def test_a_rule_for_a_matter_serves_only_the_agency_that_it_was_made_for(world: 
     )
     for code in (first, second):
         world.registry.agencies.add(
-            Agency(code, "示例局", "440114", above), by=CLERK, may_issue=EVERY_TYPE
+            Agency(code, f"示例局{code[-4:]}", "440114", above), by=CLERK, may_issue=EVERY_TYPE
         )
     body = {**definition(world, MATTER), "code": "HD-X-01", "agency": first}
     world.registry.matters.add(to_json(body), by=CLERK)
