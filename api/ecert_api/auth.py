@@ -74,15 +74,18 @@ async def _authenticated(request: Request) -> Caller:
     if caller is None:
         raise unauthorised("the token is not valid, or no longer")
     try:
-        await _check_bounds(request, caller, kind, token)
+        caller = await _check_bounds(request, caller, kind, token)
     except (Unauthorised, AddressNotAllowed) as error:
         await service.note_refusal(caller, request, error.code)
         raise
     return caller
 
 
-async def _check_bounds(request: Request, caller: Caller, kind: str, token: str) -> None:
-    """Check that the client is active, where it calls from, and that the token is its own."""
+async def _check_bounds(request: Request, caller: Caller, kind: str, token: str) -> Caller:
+    """Check that the client is active, where it calls from, and that the token is its own.
+
+    Gives the caller with the scopes that its client still has: a token never outlives them.
+    """
     directory = service_of(request).registry.clients.directory
     row = directory.find(caller.client)
     if row is None or row.state != "active":
@@ -91,6 +94,7 @@ async def _check_bounds(request: Request, caller: Caller, kind: str, token: str)
         raise AddressNotAllowed("the client may not call from this address")
     if kind == "dpop" or caller.jkt is not None or directory.requires_dpop(caller.agency):
         await _check_possession(request, caller, kind, token)
+    return caller.within(row.allowed)
 
 
 async def _check_possession(request: Request, caller: Caller, kind: str, token: str) -> None:

@@ -22,10 +22,12 @@ from ecert.issuance.order import (
     Work,
     each,
 )
-from ecert.ledger.access import may_rest_on, no_certificate
+from ecert.ledger.access import ISSUE, holds, may_rest_on, no_certificate
 from ecert.ledger.acting import Desk
 from ecert.ledger.register import require_competent
 from ecert.model import (
+    Draft,
+    Record,
     Status,
     check_transition,
     civil_date,
@@ -193,10 +195,28 @@ def take_over(tx: Transaction, _desk: Desk, works: list[Work], now: datetime) ->
                 "/number", "number_kept", "变更不改编号", "the next version keeps the number"
             )
             raise DraftError("the next version keeps its number", errors=[fault])
+        if not holds(work.order.by, ISSUE):
+            _check_same_subject(draft, previous)
         work.previous, work.number = previous, previous.body["number"]
         work.local_number = draft.local_number or previous.body["local_number"]
 
     each(check, works)
+
+
+def _check_same_subject(draft: Draft, previous: Record) -> None:
+    """Who may operate and not issue keeps holder and project: another would be another permit."""
+    held = [(one["code_type"], one["code"]) for one in previous.body["holders"]]
+    kept = {
+        "/holders": held == [(one.code_type, one.code) for one in draft.holders],
+        "/project_code": draft.project_code == previous.body["project_code"],
+    }
+    for pointer, is_kept in kept.items():
+        if not is_kept:
+            zh, en = (
+                "变更持证主体或项目须有签发权限",
+                "another holder or project needs the right to issue",
+            )
+            raise DraftError(en, errors=[FieldError(pointer, "subject_kept", zh, en)])
 
 
 def take_places(tx: Transaction, desk: Desk, works: list[Work], _now: datetime) -> None:

@@ -142,6 +142,19 @@ def managed(reading: Reading, by: Actor) -> frozenset[str]:
     return below(known, by.agency or "")
 
 
+OPERATOR = "-"  # who set a limit, where that was the operator
+
+
+def setter(by: Actor) -> str:
+    """Name who sets a limit, as it is remembered beside it."""
+    return OPERATOR if is_operator(by) else by.agency or OPERATOR
+
+
+def may_lift(reading: Reading, by: Actor, set_by: str | None) -> bool:
+    """Tell whether somebody may lift a limit: whoever set it, or is above him; nobody below."""
+    return is_operator(by) or set_by is None or set_by in managed(reading, by)
+
+
 def asking_line(reading: Reading, by: Actor) -> list[str] | None:
     """Name the agencies whose matters somebody may ask about; None for all."""
     return None if by.agency is None else line_of(reading, by)

@@ -6,11 +6,11 @@ from collections.abc import Sequence
 from dataclasses import replace
 from datetime import date, datetime, timedelta
 
-from ecert.errors import AlreadyExists, InputError, IssuedAfter, NotFound
+from ecert.errors import AlreadyExists, Forbidden, InputError, IssuedAfter, NotFound
 from ecert.fonts import unprintable
 from ecert.formats.picture import check_image
 from ecert.ids import check_area, check_credit_code, lies_within
-from ecert.ledger.access import ANYBODY, CLIENTS, lineage, managed, pick
+from ecert.ledger.access import ANYBODY, CLIENTS, lineage, managed, may_lift, pick, setter
 from ecert.ledger.acting import Desk, Verbs, needs
 from ecert.ledger.directory import Directory
 from ecert.ledger.register import (
@@ -186,13 +186,15 @@ class Agencies(Verbs):
     def require_dpop(self, code: str, *, requires: bool, by: Actor) -> Agency:
         """Demand that an agency's clients, and those below it, bind their calls to a key (DPoP).
 
-        Raises: NotFound.
+        Raises: NotFound; Forbidden where a superior demands it.
         """
 
         def work(tx: Transaction, _now: datetime) -> Agency:
             if code not in managed(tx, by):
                 raise NotFound("this agency is not registered")
-            agencies.put_requires_dpop(tx, code, requires=requires)
+            if not may_lift(tx, by, agencies.dpop_by(tx, code)):
+                raise Forbidden("a superior demands this: nobody below lifts it")
+            agencies.put_requires_dpop(tx, code, setter(by), requires=requires)
             return pick(agencies.listed(tx), code)
 
         told = {"agency": code, "dpop": "required" if requires else "optional"}

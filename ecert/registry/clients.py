@@ -8,15 +8,25 @@ from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
-from ecert.errors import AlreadyExists, InputError, NotFound
+from ecert.errors import AlreadyExists, Forbidden, InputError, NotFound
 from ecert.keys import parse_jwk, thumbprint
-from ecert.ledger.access import CLIENTS, READ, SCOPES, check_given, is_scope, managed
+from ecert.ledger.access import (
+    CLIENTS,
+    READ,
+    SCOPES,
+    check_given,
+    is_scope,
+    managed,
+    may_lift,
+    setter,
+)
 from ecert.ledger.acting import Desk, Verbs, needs
 from ecert.ledger.directory import Directory
 from ecert.ledger.trail import AuditEntry
 from ecert.model import Actor, is_line
 from ecert.store import ClientRow, Transaction, clients
 
+_Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 ACTIVE, SUSPENDED = "active", "suspended"
 MAX_NAME = 100
 MAX_KEYS = 10
@@ -55,7 +65,8 @@ class Clients(Verbs):
     ) -> ClientRow:
         """Register a client by its public key; the key's thumbprint is the client's name for ever.
 
-        Raises: InputError for an unknown scope, key or address, NotFound for the agency.
+        What a client registers is bounded as it is itself: its addresses and its quota at most.
+        Raises: InputError for an unknown scope, key or address, NotFound for the agency, Forbidden.
         """
         granted, networks = frozenset(scopes), tuple(addresses)
 
@@ -74,6 +85,7 @@ class Clients(Verbs):
             check_given(by, row.allowed)
             if row.agency not in managed(tx, by):
                 raise NotFound("this agency is not registered")
+            row = _bounded(row, clients.find(tx, by.client or ""), by)
             if clients.has_key(tx, kid):
                 raise AlreadyExists("a client with this key is registered already")
             clients.add(tx, row, int(now.timestamp()))
@@ -83,7 +95,11 @@ class Clients(Verbs):
 
     @needs(CLIENTS)
     def change(self, client_id: str, *, by: Actor, **changes: Any) -> ClientRow:
-        """Change a client's scopes, addresses, quota or state. Raises: NotFound, InputError."""
+        """Change a client's scopes, addresses, quota or state.
+
+        A limit that a superior set may be tightened from below, never lifted.
+        Raises: NotFound, InputError, Forbidden.
+        """
         if "scopes" in changes:
             changes["allowed"] = changes.pop("scopes")
 
@@ -92,6 +108,7 @@ class Clients(Verbs):
             row = replace(old, **changes)
             self._check(row)
             check_given(by, row.allowed - old.allowed)
+            row = _set_by(row, old, by, lambda who: may_lift(tx, by, who))
             clients.put(tx, row)
             return row
 
@@ -163,6 +180,67 @@ class Clients(Verbs):
             raise InputError(f"at most {MAX_ADDRESSES} addresses")
         for address in row.addresses:
             _check_address(address)
+
+
+def _bounded(row: ClientRow, maker: ClientRow | None, by: Actor) -> ClientRow:
+    """Bound a new client as the one that makes it is bounded. Raises: Forbidden."""
+    if maker is not None:
+        row = replace(
+            row,
+            addresses=row.addresses or maker.addresses,
+            daily_quota=maker.daily_quota if row.daily_quota is None else row.daily_quota,
+        )
+        if _is_looser(row, maker):
+            raise Forbidden(
+                "what a client registers may call from no more, and read no more, than it"
+            )
+    return replace(
+        row,
+        addresses_by=setter(by) if row.addresses else None,
+        quota_by=setter(by) if row.daily_quota is not None else None,
+    )
+
+
+def _set_by(
+    row: ClientRow, old: ClientRow, by: Actor, may: Callable[[str | None], bool]
+) -> ClientRow:
+    """Remember who set which limit. Raises: Forbidden when one of a superior would be lifted."""
+    who = {"addresses": old.addresses_by, "quota": old.quota_by}
+    lifted = {
+        "addresses": _has_more_addresses(row, old),
+        "quota": _has_more_quota(row, old),
+    }
+    for name, one in who.items():
+        if lifted[name] and not may(one):
+            raise Forbidden(f"a superior set this client's {name}: nobody below lifts it")
+    changed = {
+        "addresses": row.addresses != old.addresses,
+        "quota": row.daily_quota != old.daily_quota,
+    }
+    now = {name: setter(by) if changed[name] and may(one) else one for name, one in who.items()}
+    return replace(row, addresses_by=now["addresses"], quota_by=now["quota"])
+
+
+def _is_looser(row: ClientRow, bound: ClientRow) -> bool:
+    return _has_more_addresses(row, bound) or _has_more_quota(row, bound)
+
+
+def _has_more_quota(row: ClientRow, bound: ClientRow) -> bool:
+    if bound.daily_quota is None:
+        return False
+    return row.daily_quota is None or row.daily_quota > bound.daily_quota
+
+
+def _has_more_addresses(row: ClientRow, bound: ClientRow) -> bool:
+    if not bound.addresses:
+        return False
+    known = [ipaddress.ip_network(one) for one in bound.addresses]
+    wanted = [ipaddress.ip_network(one) for one in row.addresses]
+    return not wanted or not all(any(_lies_in(one, net) for net in known) for one in wanted)
+
+
+def _lies_in(one: _Network, other: _Network) -> bool:
+    return one.version == other.version and one.subnet_of(other)  # type: ignore[arg-type]  # of one version
 
 
 def told_of(row: ClientRow) -> dict[str, Any]:

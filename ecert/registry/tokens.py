@@ -70,6 +70,13 @@ class Caller:
     agency: str
     jkt: str | None = None
 
+    def within(self, allowed: frozenset[str]) -> Caller:
+        """Give the caller with no more scopes than its client has now."""
+        held = self.by.scopes or frozenset()
+        return (
+            self if held <= allowed else replace(self, by=replace(self.by, scopes=held & allowed))
+        )
+
     def actor(self, *, operator: str = "", purpose: str = "", matter: str = "") -> Actor:
         """Say who acts, for the audit trail; the client itself unless an operator is named."""
         named = operator or f"client {self.client[:12]}"

@@ -98,10 +98,16 @@ def put_version(tx: Transaction, version: AgencyVersion) -> None:
     tx.connection.execute(insert(t.agency_versions).values(**values))
 
 
-def put_requires_dpop(tx: Transaction, agency: str, *, requires: bool) -> None:
-    """Say whether an agency's clients must prove possession of a key with each call."""
-    where = update(t.agencies).where(t.agencies.c.code == agency)
-    tx.connection.execute(where.values(requires_dpop=requires))
+def put_requires_dpop(tx: Transaction, agency: str, by: str, *, requires: bool) -> None:
+    """Say whether an agency's clients must prove possession of a key with each call, and who says so."""
+    put(tx, agency, requires_dpop=requires, dpop_by=by if requires else None)
+
+
+def dpop_by(reading: Reading, agency: str) -> str | None:
+    """Tell who demands that an agency's calls are bound to a key: an agency, ``-``, or nobody."""
+    c = t.agencies.c
+    row = reading.one(select(c.dpop_by).where(c.code == agency))
+    return None if row is None else row.dpop_by
 
 
 def image(reading: Reading, agency: str) -> bytes | None:

@@ -25,6 +25,7 @@ class ClientRow:
     ``allowed`` are the scopes it may ask for; ``keys`` are its public keys (JWK) by thumbprint,
     retired ones left out; ``addresses`` the
     networks it may call from, empty for any; ``daily_quota`` certificates a day, None for no quota.
+    ``addresses_by`` and ``quota_by`` remember who set them: an agency, or ``-`` for the operator.
     """
 
     id: str
@@ -35,6 +36,8 @@ class ClientRow:
     state: str = "active"
     addresses: tuple[str, ...] = ()
     daily_quota: int | None = None
+    addresses_by: str | None = None
+    quota_by: str | None = None
 
     def to_json(self) -> dict[str, Any]:
         """Give what people see of a client."""
@@ -88,6 +91,8 @@ def _clients(reading: Reading, rows: Sequence[Row[Any]]) -> list[ClientRow]:
             state=row.state,
             addresses=tuple(row.addresses.split()),
             daily_quota=row.daily_quota,
+            addresses_by=row.addresses_by,
+            quota_by=row.quota_by,
         )
         for row in rows
     ]
@@ -113,6 +118,8 @@ def _changeable(row: ClientRow) -> dict[str, Any]:
         "scopes": " ".join(sorted(row.allowed)),
         "addresses": " ".join(row.addresses),
         "daily_quota": row.daily_quota,
+        "addresses_by": row.addresses_by,
+        "quota_by": row.quota_by,
         "state": row.state,
     }
 

@@ -69,6 +69,7 @@ agencies = Table(
     Column("requires_dpop", Boolean, nullable=False),
     Column("created_at", BigInteger, nullable=False),
     Column("closed_on", String(10)),  # the first day on which it is no more
+    Column("dpop_by", String(18)),  # who demands it: an agency, or - for the operator
 )
 
 agency_versions = Table(  # what is known of an agency, each version from its first day
@@ -357,6 +358,8 @@ clients = Table(
     Column("scopes", Text, nullable=False),
     Column("addresses", Text, nullable=False),  # networks it may call from; empty: any
     Column("daily_quota", Integer),  # certificates a day; none: no quota
+    Column("addresses_by", String(18)),  # who set them: an agency, or - for the operator
+    Column("quota_by", String(18)),
     Column("state", String(16), nullable=False),
     Column("created_at", BigInteger, nullable=False),
 )

@@ -198,6 +198,18 @@ def test_an_agency_that_demands_dpop_refuses_bearer_tokens_below_it_too(office: 
     assert len(office.trail("agency.dpop")) == 3
 
 
+def test_a_token_never_outlives_the_scopes_of_its_client(office: Office, a_draft: Drafts) -> None:
+    issued = office.desk.issued(office.desk.planning, a_draft())
+    who = office.desk.enrol(PLANNING.code, ["certificates:read", "audit:read"])
+    headers = office.desk.bearer(who)
+    grounds = {"X-Purpose": "t", "X-Matter": "t", "X-Operator": "t"}
+    path = f"/v1/certificates/{issued['id']}"
+    assert office.desk.send("GET", path, headers={**headers, **grounds}).status_code == 200
+    office.good("PATCH", f"/v1/clients/{who.id}", json={"scopes": ["audit:read"]})
+    refused(office.desk.send("GET", path, headers={**headers, **grounds}), 403, "forbidden")
+    assert office.desk.send("GET", "/v1/audit", headers=headers).status_code == 200
+
+
 # -- clients ---------------------------------------------------------------------------------------
 
 

@@ -36,6 +36,9 @@ _CERTIFICATES = sa.table(
 
 def upgrade() -> None:
     op.add_column("agencies", sa.Column("closed_on", sa.String(length=10), nullable=True))
+    op.add_column("agencies", sa.Column("dpop_by", sa.String(length=18), nullable=True))
+    for name in ("addresses_by", "quota_by"):  # what was set before, any administrator may change
+        op.add_column("clients", sa.Column(name, sa.String(length=18), nullable=True))
     if op.get_bind().dialect.name != "sqlite":  # which minds no lengths
         op.alter_column(
             "agencies", "division", existing_type=sa.String(length=6), type_=sa.String(length=12)
@@ -115,6 +118,9 @@ def downgrade() -> None:
     op.drop_table("register_statements")
     op.drop_table("competences")
     op.drop_table("agency_versions")
+    for name in ("addresses_by", "quota_by"):
+        op.drop_column("clients", name)
+    op.drop_column("agencies", "dpop_by")
     op.drop_column("agencies", "closed_on")
     if op.get_bind().dialect.name != "sqlite":
         op.alter_column(
