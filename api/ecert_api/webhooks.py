@@ -7,9 +7,11 @@ what is told names a certificate and what became of it, nothing of what it says.
 from __future__ import annotations
 
 import asyncio
+import ipaddress
 import logging
+import socket
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 import httpx
@@ -27,6 +29,34 @@ MAX_ITEMS = 100
 FAR_BEHIND = 1000
 MEDIA_TYPE = "application/jwt"
 _LOG = logging.getLogger("ecert")
+
+
+class InternalAddress(Exception):
+    """A webhook's host leads into the registry's own network."""
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where a webhook is told, by the address that its host has at this moment."""
+
+    url: httpx.URL
+    host: str
+    extensions: dict[str, Any]
+
+
+async def find_place(url: str, *, allows_internal: bool) -> Place:
+    """Resolve a webhook's host now, and go where that leads: what is looked up once more could differ.
+
+    Raises: InternalAddress unless every address is a public one, or it is a trial; OSError.
+    """
+    asked = httpx.URL(url)
+    host, port = asked.host, asked.port or (443 if asked.scheme == "https" else 80)
+    found = await asyncio.get_running_loop().getaddrinfo(host, port, type=socket.SOCK_STREAM)
+    addresses = [ipaddress.ip_address(one[4][0]) for one in found]
+    if not allows_internal and not all(one.is_global for one in addresses):
+        raise InternalAddress
+    named = asked.netloc.decode("ascii")
+    return Place(asked.copy_with(host=str(addresses[0])), named, {"sni_hostname": host})
 
 
 async def deliver_for_ever(registry: Registry, metrics: Metrics) -> None:
@@ -85,11 +115,14 @@ async def _attempt(
     """Tell a client once; give the status it answered, or what went wrong, in a word."""
     token = await asyncio.to_thread(registry.changes.sign, row.client, items)
     try:
-        headers = {"Content-Type": MEDIA_TYPE}
-        async with (
-            asyncio.timeout(TIMEOUT_SECONDS),
-            http.stream("POST", row.url, content=token, headers=headers) as answer,
-        ):
+        async with asyncio.timeout(TIMEOUT_SECONDS):
+            place = await find_place(row.url, allows_internal=registry.is_trial)
+            headers = {"Content-Type": MEDIA_TYPE, "Host": place.host}
+            request = http.build_request(
+                "POST", place.url, content=token, headers=headers, extensions=place.extensions
+            )
+            answer = await http.send(request, stream=True)
+            await answer.aclose()
             return str(answer.status_code)  # what else it answers is not read
     except Exception as error:  # noqa: BLE001 - an address that none can call is its client's affair
         return type(error).__name__

@@ -6,7 +6,7 @@ import re
 from datetime import datetime
 
 from ecert.errors import InputError
-from ecert.ledger.access import CLIENTS
+from ecert.ledger.access import CLIENTS, READ, check_given
 from ecert.ledger.acting import Verbs, needs
 from ecert.ledger.trail import AuditEntry
 from ecert.model import Actor
@@ -24,12 +24,16 @@ class Webhooks(Verbs):
     def put(self, client_id: str, url: str | None, *, by: Actor) -> ClientRow:
         """Tell a client of changes at this address from now on, or no longer (None).
 
-        With another address it is told there what it was not told yet. Raises: NotFound, InputError
-        for an address that is neither https nor loopback.
+        With another address it is told there what it was not told yet. Only who may read what the
+        client reads says where it is told. Raises: NotFound, InputError for an address that is
+        neither https nor loopback; loopback is for a trial alone.
         """
 
         def work(tx: Transaction, _now: datetime) -> ClientRow:
             row = own_client(tx, client_id, by)
+            check_given(by, (one for one in row.allowed if one.startswith(READ)))
+            if url is not None and url.startswith("http://") and not self.desk.charter.is_trial:
+                raise InputError("outside a trial the address begins with https://")
             if url is not None and not re.fullmatch(WEBHOOK_URL, url):
                 raise InputError("the address begins with https:// (http:// only on loopback)")
             webhooks.put(tx, row.id, url, trees.head(tx).size - 1)

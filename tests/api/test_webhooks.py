@@ -15,8 +15,8 @@ from typing import Any
 import httpx
 import pytest
 
-from ecert.config import Surroundings, open_registry
-from ecert.errors import SignatureError, TokenError
+from ecert.config import Plan, Surroundings, init_registry, open_registry
+from ecert.errors import InputError, SignatureError, TokenError
 from ecert.formats.dossier import verify_changes
 from ecert.model import Actor, Basis, Operation, Record
 from ecert.registry import Registry
@@ -413,3 +413,45 @@ def test_the_same_address_again_forgets_no_change(
     registry.webhooks.put(client, f"{receiver.url}/", by=CLERK)
     deliver(registry)
     assert opened(registry, receiver, client) == [["suspend"]]
+
+
+# -- where to ----------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "url", ["https://localhost/x", "https://127.0.0.1/x", "https://10.0.0.1/x"]
+)
+def test_outside_a_trial_nothing_is_told_inside_the_network(url: str) -> None:
+    """The host is resolved at each delivery: a name may lead somewhere else today than yesterday."""
+    with pytest.raises(webhooks.InternalAddress):
+        asyncio.run(webhooks.find_place(url, allows_internal=False))
+    place = asyncio.run(webhooks.find_place(url, allows_internal=True))
+    assert place.url.host in {"127.0.0.1", "::1", "10.0.0.1"}
+    assert place.extensions == {"sni_hostname": httpx.URL(url).host}
+
+
+def test_outside_a_trial_a_webhook_is_https(tmp_path: Path) -> None:
+    plan = Plan("https://zz.example", PLANNING, trial=False)
+    registry = init_registry(tmp_path / "real", plan, around=Surroundings(state=tmp_path / "state"))
+    row = registry.clients.add(
+        "系统", agency=PLANNING.code, scopes=["certificates:read"], jwk=jwk_of(make_key()), by=CLERK
+    )
+    with pytest.raises(InputError, match="https"):
+        registry.webhooks.put(row.id, "http://127.0.0.1/x", by=CLERK)
+    registry.webhooks.put(row.id, "https://department.example/x", by=CLERK)
+    registry.close()
+
+
+def test_who_cannot_read_does_not_say_where_it_is_told(tmp_path: Path) -> None:
+    registry = make_registry_at(BASE, tmp_path, clock=SettableClock())
+    row = registry.clients.add(
+        "系统", agency=PLANNING.code, scopes=["certificates:read"], jwk=jwk_of(make_key()), by=CLERK
+    )
+    blind = Actor("李四", PLANNING.code, "client", scopes=frozenset({"clients:manage"}))
+    with pytest.raises(InputError):
+        registry.webhooks.put(row.id, "https://elsewhere.example/x", by=blind)
+    seeing = Actor(
+        "李四", PLANNING.code, "c", scopes=frozenset({"clients:manage", "certificates:read"})
+    )
+    registry.webhooks.put(row.id, "https://department.example/x", by=seeing)
+    registry.close()
