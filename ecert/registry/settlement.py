@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from dataclasses import replace
 from datetime import datetime
 
-from ecert.errors import EcertError
+from ecert.errors import EcertError, ForkGuard, HomeError
 from ecert.keys import Role
 from ecert.ledger.access import pick
 from ecert.ledger.acting import Desk, Verbs, needs
@@ -51,7 +51,10 @@ class Settlement(Verbs):
             due = (_due, _versions_due, _of_closed)
             waits = any(look(reading, now) for look in due)
         if waits:
-            self._settle(now)
+            try:
+                self._settle(now)
+            except (ForkGuard, HomeError):
+                return  # nothing is written meanwhile; reading goes on, and the next one tries again
         self._settled = quarter
 
     def _settle(self, now: datetime) -> None:

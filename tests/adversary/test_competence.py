@@ -17,6 +17,7 @@ from ecert.errors import (
     CompetenceOverlaps,
     EcertError,
     Forbidden,
+    ForkGuard,
     IssuedAfter,
     NotCompetent,
     RegisterUnsigned,
@@ -477,6 +478,25 @@ def test_a_copy_made_after_the_end_is_good(
     until = clock.now.astimezone(UTC).date() + 30 * DAY
     copy = ended.documents.copy(record.id, CopyWish("示例银行", "贷款", until), by=CLERK)
     expect(ended.verify(copy.data), "valid", type="type_good", agreement="agreement_good")
+
+
+def test_a_restored_backup_reads_on_though_a_period_has_ended(
+    registry: Registry, record: Record, draft_of: Drafts, tmp_path: Any, clock: SettableClock
+) -> None:
+    """Its log would fork, so nothing can be closed; the trust file and verification are had all the same."""
+    registry.register.disallow(PLANNING.code, [WORKS], basis=BASIS, by=CLERK)
+    registry.log.publish()
+    shutil.copytree(tmp_path / "home", tmp_path / "backup")
+    registry.certificates.issue(WORKS, draft_of(), by=CLERK)
+    registry.log.publish()
+    clock.move(2 * DAY)
+    around = Surroundings(clock=clock, state=tmp_path / "state")
+    restored = open_registry(tmp_path / "backup", around=around)
+    report = restored.verify(record.credential)
+    assert report.step("type").code == "type_good"
+    with pytest.raises((NotCompetent, ForkGuard)):
+        restored.certificates.issue(WORKS, draft_of(), by=CLERK)
+    restored.close()
 
 
 # -- what was never issued here ------------------------------------------------------------------------------
