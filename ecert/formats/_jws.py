@@ -145,7 +145,8 @@ def verify_jws(jws: UnverifiedJws, key: PublicKey) -> None:
     Beside a chain the kid is the leaf key's or absent: the chain decides. Raises: SignatureError.
     """
     suite = suite_of(key)
-    if jws.header.chain and jws.header.kid != jws.header.leaf_kid:
+    leaf_kid = jws.header.leaf_kid
+    if leaf_kid is not None and jws.header.kid != leaf_kid:
         raise SignatureError("the token's kid is not that of its certificate's key")
     if jws.header.alg != suite:
         raise SignatureError("the token names another algorithm than its key's")

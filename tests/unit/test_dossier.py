@@ -131,7 +131,7 @@ def test_a_statement_says_what_was_said(key: SigningKey, one: Dossier) -> None:
 def test_joserfc_checks_a_statement(key: SigningKey) -> None:
     header, claims = outside(signed(key, dossier()))
     assert (header["typ"], header["alg"]) == ("ecert-dossier+jwt", "ES256")
-    assert header.keys() == {"typ", "alg", "x5c"}
+    assert header.keys() == {"typ", "alg", "x5c", "kid"}
     assert claims["iss"] == BASE
     assert claims["jti"] == "01KJP2N7E09BZ0XEMAWPHZ6DK0.1"
     assert claims["matter"] == {"code": "HD-ZJ-01", "version": 1}
