@@ -8,6 +8,7 @@ What somebody may not see reads as absent, exactly as what is not there.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 
 from ecert.errors import Forbidden, InputError, NotFound
 from ecert.ids import parse_identifier
@@ -68,6 +69,12 @@ def check_given(by: Actor, scopes: Iterable[str]) -> None:
     """Refuse to give what one does not have. Raises: InputError."""
     if by.scopes is not None and not by.scopes >= set(scopes):
         raise InputError("nobody gives a scope that he does not have")
+
+
+def narrowed(by: Actor, allowed: frozenset[str]) -> Actor:
+    """Give somebody with no scopes but those that are allowed now."""
+    held = by.scopes or frozenset()
+    return by if held <= allowed else replace(by, scopes=held & allowed)
 
 
 def holder_actor(purpose: str) -> Actor:

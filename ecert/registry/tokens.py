@@ -23,6 +23,7 @@ from ecert.formats._jws import (
     verify_jws,
 )
 from ecert.keys import Role, parse_jwk
+from ecert.ledger.access import narrowed
 from ecert.ledger.acting import Desk
 from ecert.ledger.directory import Directory
 from ecert.ledger.trail import AuditEntry
@@ -72,10 +73,8 @@ class Caller:
 
     def within(self, allowed: frozenset[str]) -> Caller:
         """Give the caller with no more scopes than its client has now."""
-        held = self.by.scopes or frozenset()
-        return (
-            self if held <= allowed else replace(self, by=replace(self.by, scopes=held & allowed))
-        )
+        by = narrowed(self.by, allowed)
+        return self if by is self.by else replace(self, by=by)
 
     def actor(self, *, operator: str = "", purpose: str = "", matter: str = "") -> Actor:
         """Say who acts, for the audit trail; the client itself unless an operator is named."""
