@@ -47,15 +47,18 @@ class Place:
 async def find_place(url: str, *, allows_internal: bool) -> Place:
     """Resolve a webhook's host now, and go where that leads: what is looked up once more could differ.
 
-    Raises: InternalAddress unless every address is a public one, or it is a trial; OSError.
+    A trial goes wherever it is told. Raises: InternalAddress unless every address is a public one;
+    OSError.
     """
     asked = httpx.URL(url)
-    host, port = asked.host, asked.port or (443 if asked.scheme == "https" else 80)
+    named, host = asked.netloc.decode("ascii"), asked.host  # raises for a name that is none
+    if allows_internal:
+        return Place(asked, named, {})
+    port = asked.port or (443 if asked.scheme == "https" else 80)
     found = await asyncio.get_running_loop().getaddrinfo(host, port, type=socket.SOCK_STREAM)
     addresses = [ipaddress.ip_address(one[4][0]) for one in found]
-    if not allows_internal and not all(one.is_global for one in addresses):
+    if not all(one.is_global for one in addresses):
         raise InternalAddress
-    named = asked.netloc.decode("ascii")
     return Place(asked.copy_with(host=str(addresses[0])), named, {"sni_hostname": host})
 
 

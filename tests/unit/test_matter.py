@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -14,7 +13,7 @@ from hypothesis import strategies as st
 
 from ecert.catalogue import Catalogue
 from ecert.errors import AlreadyExists, EcertError, JsonError, MatterError, NotFound, TooLarge
-from ecert.model import Actor
+from ecert.model import Actor, Agency
 from ecert.registry import Registry
 from ecert.reuse.matter import (
     MAX_MATTER_BYTES,
@@ -397,7 +396,7 @@ def two(registry: Registry) -> Registry:
 
 
 def test_a_client_adds_matters_of_its_own_agency_and_those_below(two: Registry) -> None:
-    below = replace(CONSTRUCTION, code="11440114MA0000094E", parent=CONSTRUCTION.code)
+    below = Agency("11440114MA0000094E", "花都区示例站（演示）", "440114", CONSTRUCTION.code)
     two.agencies.add(below, by=CLERK, may_issue=EVERY_TYPE)
     by = manager(CONSTRUCTION.code)
     two.matters.add(written(matter(agency=CONSTRUCTION.code)), by=by)
