@@ -96,12 +96,7 @@ class Register(Verbs):
         """
         wish = term or Term()
         entry = AuditEntry("competence.grant", by, details={"agency": agency[:18]})
-        with self.desk.audited(entry):
-            check_basis(basis)
-            check_types(self.desk.catalogue, slugs)
-            if not slugs:
-                raise InputError("name at least one type, such as construction-permit")
-            pen = self._pen()
+        pen = self._pen_for(entry, basis, slugs)
 
         def work(tx: Transaction, now: datetime) -> list[Competence]:
             found = _open_agency(tx, agency)
@@ -141,12 +136,7 @@ class Register(Verbs):
         Raises: InputError, NotFound, IssuedAfter, KeyUnavailable.
         """
         entry = AuditEntry("competence.end", by, details={"agency": agency[:18]})
-        with self.desk.audited(entry):
-            check_basis(basis)
-            check_types(self.desk.catalogue, slugs)
-            if not slugs:
-                raise InputError("name at least one type, such as construction-permit")
-            pen = self._pen()
+        pen = self._pen_for(entry, basis, slugs)
 
         def work(tx: Transaction, now: datetime) -> list[Competence]:
             found = _open_agency(tx, agency)
@@ -217,6 +207,15 @@ class Register(Verbs):
             return known
 
         self.desk.act(AuditEntry("register.resign", by), work, log=log)
+
+    def _pen_for(self, entry: AuditEntry, basis: str, slugs: Sequence[str]) -> Pen:
+        """Check what an act upon some types rests on, and take up the pen; a refusal is a row."""
+        with self.desk.audited(entry):
+            check_basis(basis)
+            check_types(self.desk.catalogue, slugs)
+            if not slugs:
+                raise InputError("name at least one type, such as construction-permit")
+            return self._pen()
 
     def _pen(self) -> Pen:
         return Pen(self.desk.keys.registry_key(), self.desk.base, self.desk.randomness)
