@@ -219,6 +219,7 @@ def _date_or_none(text: Any) -> date | None:
 def _to_draft(kind: CertificateType, draft: Mapping[str, Any]) -> Draft:
     number = draft.get("number")
     is_usual = number is None or kind.number.fits(number)
+    lacks = kind.rests_on_required == "warn" and not draft.get("rests_on")
     return Draft(
         fields=draft["fields"],
         holders=tuple(Holder(**holder) for holder in draft["holders"]),
@@ -230,13 +231,17 @@ def _to_draft(kind: CertificateType, draft: Mapping[str, Any]) -> Draft:
         valid_to=_date_or_none(draft.get("valid_to")),
         rests_on=tuple(draft.get("rests_on", ())),
         attachments=tuple(Attachment(**item) for item in draft.get("attachments", ())),
-        warnings=() if is_usual else (_number_warning(),),
+        warnings=(*(() if is_usual else (_NUMBER,)), *((_NO_FOUNDATION,) if lacks else ())),
     )
 
 
-def _number_warning() -> dict[str, Any]:
-    reason = {
-        "zh": "编号不符合该类型的常用规则",
-        "en": "the number has an unusual form for this type",
-    }
-    return {"code": "number_pattern", "reason": reason}
+def _warning(code: str, zh: str, en: str) -> Mapping[str, Any]:
+    return {"code": code, "reason": {"zh": zh, "en": en}}
+
+
+_NUMBER = _warning(
+    "number_pattern", "编号不符合该类型的常用规则", "the number has an unusual form for this type"
+)
+_NO_FOUNDATION = _warning(
+    "rests_on_required", "没有写明所依据的前置证照", "it does not say what it rests on"
+)

@@ -78,6 +78,7 @@ _TYPE_SCHEMA = {
         "number": _NUMBER,
         "local_number": _NUMBER,
         "rests_on": {"type": "array", "items": _SLUG, "uniqueItems": True},
+        "rests_on_required": {"enum": ["warn", "refuse"]},
         "personal": {"type": "array", "items": {"type": "string"}, "uniqueItems": True},
         "withheld": {"type": "array", "items": {"type": "string"}, "uniqueItems": True},
         "seal": {
@@ -102,6 +103,7 @@ _TYPE_SCHEMA = {
         "legal_text": _TEXT,
     },
     "required": ["slug", "version", "state", "name", "code", "holder_kinds", "validity", "number"],
+    "dependentRequired": {"rests_on_required": ["rests_on"]},
     "additionalProperties": False,
 }
 _TYPE_VALIDATOR = jsonschema_rs.Draft202012Validator(_TYPE_SCHEMA)

@@ -82,6 +82,11 @@ class CertificateType:
         return frozenset(self.definition.get("rests_on", ()))
 
     @property
+    def rests_on_required(self) -> str | None:
+        """What becomes of a draft that rests on nothing: ``warn``, ``refuse``, or None."""
+        return self.definition.get("rests_on_required")
+
+    @property
     def withheld(self) -> frozenset[str]:
         """The members of ``fields`` that no document carries, such as ``parties[].leader_id``."""
         return frozenset(self.definition.get("withheld", ()))

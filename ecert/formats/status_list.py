@@ -1,27 +1,30 @@
 """Status lists (draft-ietf-oauth-status-list-20): who is no longer valid, without saying who is asked about.
 
 A list is packed from the least significant bit of each byte, compressed with zlib, and signed by
-the status key. The details token beside it names, for every index that ever changed, the exact
-status, since when, and the successor.
+the status key. A second list over the same places, ``warned``, says whose foundations have fallen
+(design §10.3). The details tokens beside it, one for each 4,096 places, name for every index that ever
+changed the exact status, since when, and the successor; and what fell of that which it rests on.
 """
 
 from __future__ import annotations
 
 import hashlib
 import zlib
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
 from typing import Any
 
 from ecert._encoding import b64url, parse_b64url, to_json
 from ecert.errors import InputError, SignatureError, TokenError
 from ecert.formats._jws import STATUS_DETAILS, STATUS_LIST, parse_compact, sign_jws, verify_jws
 from ecert.keys import Signer, TrustedRegistry
-from ecert.model import Status
+from ecert.model import FALLEN, FOUNDATION_FALLEN, Status
 
 BITS = 2
 LIST_BITS = 16
 LIST_SIZE = 1 << LIST_BITS  # 65,536 certificates share a list: 16 KiB before compression
+PART_BITS = 12  # details come in parts of 4,096 places: 16 of a list
+PARTS = LIST_SIZE >> PART_BITS
 TTL = 60
 LIFETIME = 24 * 3600
 MAX_LIST_BYTES = 4 << 20
@@ -124,13 +127,29 @@ class Detail:
 
 
 @dataclass(frozen=True, slots=True)
+class Warned:
+    """That something a certificate rests on fell: what became of it, and since which day.
+
+    ``since`` is 00:00 of that day in Unix seconds, so that nobody tells by it which one fell.
+    """
+
+    status: Status
+    since: int
+
+    def to_json(self) -> dict[str, Any]:
+        """Give the shape inside the token."""
+        return {"code": FOUNDATION_FALLEN, "status": self.status.value, "since": self.since}
+
+
+@dataclass(frozen=True, slots=True)
 class SignedList:
-    """A status list whose signature was checked, with its age."""
+    """A status list whose signature was checked, with its age; ``warned`` None: it does not say."""
 
     uri: str
     statuses: StatusList
     issued_at: int
     expires_at: int
+    warned: StatusList | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,23 +160,53 @@ class SignedDetails:
     details: Mapping[int, Detail]
     issued_at: int
     expires_at: int
+    warned: Mapping[int, Warned] = field(default_factory=dict)
+
+
+def part_of(index: int) -> int:
+    """Say in which part of the details a place is."""
+    return index >> PART_BITS
+
+
+def details_uri(uri: str, part: int) -> str:
+    """Give the address of a part of a list's details."""
+    return f"{uri}/details/{part}"
 
 
 def sign_list(
-    uri: str, values: Mapping[int, int], signer: Signer, *, chain: tuple[bytes, ...], now: int
+    uri: str,
+    values: Mapping[int, int],
+    signer: Signer,
+    *,
+    chain: tuple[bytes, ...],
+    now: int,
+    warned: Iterable[int] = (),
 ) -> str:
     """Sign a Status List Token (§5.1) that is fresh for 24 hours and cached for 60 seconds."""
-    claims = {"status_list": pack(values).to_json(), "ttl": TTL}
+    claims = {
+        "status_list": pack(values).to_json(),
+        "warned": pack(dict.fromkeys(warned, 1), bits=1).to_json(),
+        "ttl": TTL,
+    }
     return _sign(uri, claims, signer, chain=chain, now=now, typ=STATUS_LIST)
 
 
 def sign_details(
-    uri: str, details: Mapping[int, Detail], signer: Signer, *, chain: tuple[bytes, ...], now: int
+    uri: str,
+    details: Mapping[int, Detail],
+    signer: Signer,
+    *,
+    chain: tuple[bytes, ...],
+    now: int,
+    warned: Mapping[int, Warned] | None = None,
 ) -> str:
-    """Sign the details token of a list; ``uri`` is the list's address with ``/details``."""
-    shown = {str(index): detail.to_json() for index, detail in sorted(details.items())}
-    claims = {"details": shown, "ttl": TTL}
+    """Sign a part of a list's details; ``uri`` is that of ``details_uri``."""
+    claims = {"details": _by_index(details), "warned": _by_index(warned or {}), "ttl": TTL}
     return _sign(uri, claims, signer, chain=chain, now=now, typ=STATUS_DETAILS)
+
+
+def _by_index(told: Mapping[int, Detail | Warned]) -> dict[str, Any]:
+    return {str(index): told[index].to_json() for index in sorted(told)}
 
 
 def _sign(
@@ -181,9 +230,10 @@ def verify_list(token: str, *, uri: str, registry: TrustedRegistry) -> SignedLis
     claims = _verify(token, uri, registry, STATUS_LIST)
     try:
         statuses = parse_list(claims.get("status_list"))
+        warned = parse_list(claims["warned"]) if "warned" in claims else None
     except InputError as error:
         raise TokenError(error.message) from error
-    return SignedList(uri, statuses, claims["iat"], claims["exp"])
+    return SignedList(uri, statuses, claims["iat"], claims["exp"], warned)
 
 
 def verify_details(token: str, *, uri: str, registry: TrustedRegistry) -> SignedDetails:
@@ -191,9 +241,17 @@ def verify_details(token: str, *, uri: str, registry: TrustedRegistry) -> Signed
     claims = _verify(token, uri, registry, STATUS_DETAILS)
     try:
         details = {int(index): _detail(one) for index, one in claims["details"].items()}
+        warned = {int(index): _warned(one) for index, one in claims.get("warned", {}).items()}
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise TokenError("the details token is malformed") from error
-    return SignedDetails(uri, details, claims["iat"], claims["exp"])
+    return SignedDetails(uri, details, claims["iat"], claims["exp"], warned)
+
+
+def _warned(one: Mapping[str, Any]) -> Warned:
+    status = Status(one["status"])
+    if one["code"] != FOUNDATION_FALLEN or status not in FALLEN or type(one["since"]) is not int:
+        raise ValueError("a foundation fell into one of four states, on a day")
+    return Warned(status, one["since"])
 
 
 def _detail(one: Mapping[str, Any]) -> Detail:

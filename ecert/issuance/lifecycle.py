@@ -15,8 +15,21 @@ from ecert.ledger.access import may_operate, no_certificate
 from ecert.ledger.acting import Desk
 from ecert.ledger.log import append_entries
 from ecert.ledger.trail import AuditEntry, named
-from ecert.model import Actor, Basis, Operation, Record, check_transition, effective_status
-from ecert.store import Transaction, certificates, statements
+from ecert.model import (
+    DEFAULT_ZONE,
+    FALLEN,
+    TRANSITIONS,
+    Actor,
+    Basis,
+    FallenFoundation,
+    Operation,
+    Record,
+    Validity,
+    check_transition,
+    civil_date,
+    effective_status,
+)
+from ecert.store import Transaction, agencies, certificates, foundations, statements
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,32 +48,59 @@ def operate(desk: Desk, act: Act, by: Actor) -> Record:
     certificate; ForkGuard, KeyUnavailable, StoreBusy. A refusal changes nothing but the audit trail.
     """
     entry = AuditEntry(act.operation.value, by, certificate=named(act.identifier))
-    signed = desk.act(
+    done = desk.act(
         entry,
         lambda tx, now: _operate(tx, desk, act, by, now),
-        lambda signed: {"status": signed.statement.status.value},
+        lambda done: {"status": done.signed.statement.status.value, "warned": len(done.dependents)},
         log=_log,
     )
-    return signed.record
+    return done.signed.record
 
 
-def _operate(tx: Transaction, desk: Desk, act: Act, by: Actor, now: datetime) -> SignedStatement:
-    record = certificates.lock(tx, act.identifier)
-    if record is None or not may_operate(by, record.issuer):
+@dataclass(frozen=True, slots=True)
+class _Done:
+    """An act that is signed, and what rests on the certificate: all of it hears of the act."""
+
+    signed: SignedStatement
+    dependents: frozenset[str]
+    day: int  # 00:00 of this day where the agency is
+
+
+def _operate(tx: Transaction, desk: Desk, act: Act, by: Actor, now: datetime) -> _Done:
+    found = certificates.find(tx, act.identifier)
+    if found is None or not may_operate(by, found.issuer):
         raise no_certificate()
+    dependents = _lock_dependents(tx, act)
+    record = certificates.lock(tx, act.identifier) or found
     status = effective_status(record.status, record.exp, now.timestamp())
     result = check_transition(act.operation, status, record.superseded_by)
     seconds, digest = int(now.timestamp()), b64url(record.digest)
     statement = Statement(record.id, act.operation, result, seconds, act.basis, digest)
     signed = sign(desk, record, statement)
     certificates.put_status(tx, record.id, result, seconds)
-    return signed
+    foundations.touch_lists(tx, dependents)
+    agency = agencies.find(tx, record.issuer)
+    zone = DEFAULT_ZONE if agency is None else agency.time_zone
+    day, _ = Validity(civil_date(now, zone), None).seconds(zone)
+    return _Done(signed, dependents, day)
 
 
-def _log(tx: Transaction, signed: SignedStatement, trail_index: int) -> SignedStatement:
-    """Append the act to the log, and give the certificate as it is now."""
+def _lock_dependents(tx: Transaction, act: Act) -> frozenset[str]:
+    """Lock what a fall or a restoration is told to, with the certificate, in one order of identifiers."""
+    if TRANSITIONS[act.operation][1] in FALLEN:
+        return foundations.lock_with_dependents(tx, act.identifier)
+    return foundations.warned_by(tx, act.identifier)
+
+
+def _log(tx: Transaction, done: _Done, trail_index: int) -> _Done:
+    """Append the act to the log, warn what rests on the certificate, and give it as it is now."""
+    signed, statement = done.signed, done.signed.statement
     place = append_entries(tx, [signed.entry()])
     statements.add(tx, signed.columns(place, trail_index))
+    foundations.lift(tx, statement.subject, place)
+    if statement.status in FALLEN:
+        fell = FallenFoundation(statement.subject, statement.status, done.day, place)
+        foundations.warn(tx, done.dependents, [fell])
     found = certificates.find(tx, signed.record.id)
     assert found is not None  # noqa: S101 - it was just locked
-    return replace(signed, record=found)
+    return replace(done, signed=replace(signed, record=found))

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import datetime
+from typing import Any
 
 from ecert._encoding import to_json
 from ecert.formats import credential
@@ -21,6 +23,7 @@ from ecert.model import (
     TypeRef,
     certificate_json,
     effective_status,
+    gravest_first,
 )
 
 
@@ -66,8 +69,12 @@ def make(desk: Desk, work: Work, now: datetime) -> None:
         digest=digest,
         credential=signed.text,
         seal=sign_seal(claims, key.signer, desk.base),
-        warnings=order.draft.warnings,
+        warnings=(*order.draft.warnings, *_fallen(work)),
     )
+
+
+def _fallen(work: Work) -> list[Mapping[str, Any]]:
+    return [one.warning(work.order.draft.rests_on) for one in gravest_first(work.fallen)]
 
 
 def _certificate(desk: Desk, work: Work, now: datetime) -> Certificate:

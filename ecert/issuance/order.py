@@ -17,6 +17,7 @@ from ecert.model import (
     Agency,
     Basis,
     Draft,
+    FallenFoundation,
     Operation,
     Record,
     civil_date,
@@ -84,6 +85,7 @@ class Work:
     number: str = ""
     local_number: str | None = None
     place: tuple[int, int] = (0, 0)
+    fallen: tuple[FallenFoundation, ...] = ()  # of what it rests on
     salt: bytes = b""
     record: Record | None = None
     error: EcertError | None = None

@@ -18,16 +18,28 @@ from ecert.ledger.acting import Desk
 from ecert.ledger.log import append_entries
 from ecert.ledger.trail import AuditEntry
 from ecert.model import (
+    FallenFoundation,
     Operation,
     Status,
 )
-from ecert.store import NewCertificate, Transaction, certificates, idempotency, statements
+from ecert.store import (
+    NewCertificate,
+    Transaction,
+    certificates,
+    foundations,
+    idempotency,
+    statements,
+    status_lists,
+)
 
 
 def write(tx: Transaction, desk: Desk, works: list[Work], fresh: list[Work], now: datetime) -> None:
     """Write everything; the audit head is locked before the log head, and that is the last lock."""
     seconds = int(now.timestamp())
     taking_over = [_supersede(tx, desk, work, seconds) for work in fresh if work.previous]
+    told = [_tell_dependents(tx, work) for work in fresh if work.previous and work.fallen]
+    for number in sorted({work.place[0] for work in fresh if work.fallen}):
+        status_lists.count_warning(tx, number)
     _keep_keys(tx, fresh, seconds)
     trail_index = desk.trail.append(tx, [_audit_entry(work) for work in works], now)
     if not fresh:
@@ -38,8 +50,26 @@ def write(tx: Transaction, desk: Desk, works: list[Work], fresh: list[Work], now
     for place, work in enumerate(fresh):
         work.record = replace(made(work), log_index=first + place)
     certificates.add(tx, [_row(desk, work) for work in fresh])
+    for work in fresh:
+        foundations.warn(tx, [made(work).id], work.fallen)
     for place, signed in enumerate(taking_over, start=first + len(fresh)):
         statements.add(tx, signed.columns(place, trail_index))
+    for certificate, fallen in (pair for pairs in told for pair in pairs):
+        foundations.warn(tx, [certificate], fallen)
+
+
+def _tell_dependents(tx: Transaction, work: Work) -> list[tuple[str, list[FallenFoundation]]]:
+    """Say of what rests on the previous version what is newly said of the next one."""
+    assert work.previous is not None  # noqa: S101 - the caller looked
+    resting = foundations.lock_with_dependents(tx, work.previous.id)
+    known = foundations.fallen(tx, resting)
+    told = []
+    for certificate in sorted(resting):
+        there = {one.foundation for one in known.get(certificate, ())}
+        if fresh := [one for one in work.fallen if one.foundation not in there]:
+            told.append((certificate, fresh))
+    foundations.touch_lists(tx, [certificate for certificate, _ in told])
+    return told
 
 
 def _supersede(tx: Transaction, desk: Desk, work: Work, seconds: int) -> SignedStatement:

@@ -18,6 +18,13 @@ from ecert.model.certificate import (
     certificate_json,
 )
 from ecert.model.competence import PAPER, Competence
+from ecert.model.foundation import (
+    FALLEN,
+    FALLEN_WORDS,
+    FOUNDATION_FALLEN,
+    FallenFoundation,
+    gravest_first,
+)
 from ecert.model.status import (
     ENDED,
     SUCCESSIONS,
@@ -33,6 +40,9 @@ __all__ = [
     "CREDIT_CODE",
     "DEFAULT_ZONE",
     "ENDED",
+    "FALLEN",
+    "FALLEN_WORDS",
+    "FOUNDATION_FALLEN",
     "HOLDER_CODE_TYPES",
     "LINE",
     "ORGANISATION_CODE_TYPES",
@@ -50,6 +60,7 @@ __all__ = [
     "Competence",
     "Draft",
     "Event",
+    "FallenFoundation",
     "FieldsAsked",
     "Holder",
     "Operation",
@@ -63,6 +74,7 @@ __all__ = [
     "civil_date",
     "effective_status",
     "end_of_day",
+    "gravest_first",
     "is_line",
     "mask_name",
     "version_of",

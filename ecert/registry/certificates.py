@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -28,6 +28,7 @@ from ecert.ledger.access import (
     visibility,
 )
 from ecert.ledger.acting import Desk, Verbs, needs
+from ecert.ledger.standing import standing
 from ecert.ledger.trail import AuditEntry, Trail, named
 from ecert.model import (
     SUCCESSIONS,
@@ -38,12 +39,11 @@ from ecert.model import (
     Operation,
     Record,
     Status,
-    effective_status,
     is_line,
 )
 from ecert.registry.log import PublishedLog
 from ecert.reuse.graph import Graph, graph_of
-from ecert.store import Filter, Reading, agencies, certificates, statements
+from ecert.store import Filter, agencies, certificates, statements
 
 MAX_PAGE = 100
 MAX_REASON = 500
@@ -168,7 +168,7 @@ class Certificates(Verbs):
                 raise InputError(f"{operation.value} takes no draft")
         record = lifecycle.operate(self.desk, Act(identifier, operation, basis), by)
         with self.desk.store.reading() as reading:
-            return self._shown(record, reading)
+            return standing(reading, [record], self.desk.clock())[0]
 
     @needs(OPERATE)
     def succeed(
@@ -208,7 +208,8 @@ class Certificates(Verbs):
         written = trail or self.desk.trail
         try:
             with self.desk.store.reading() as reading:
-                record = self._shown(find_certificate(reading, by, identifier), reading)
+                found = find_certificate(reading, by, identifier)
+                record = standing(reading, [found], self.desk.clock())[0]
         except NotFound as error:
             written.write([replace(entry, certificate=named(identifier)).refused(error)])
             raise
@@ -240,7 +241,7 @@ class Certificates(Verbs):
                 limit=size + 1,
                 now=int(self.desk.clock().timestamp()),
             )
-            records = tuple(self._shown(record, reading) for record in found[:size])
+            records = tuple(standing(reading, found[:size], self.desk.clock()))
         (trail or self.desk.trail).write(_search_rows(by, wanted, records))
         return Found(records, records[-1].log_index if len(found) > size else None)
 
@@ -296,17 +297,6 @@ class Certificates(Verbs):
         with self.desk.store.reading() as reading:
             return graph_of(reading, record, lambda one: may_read(by, one), self.desk.clock())
 
-    def _shown(self, record: Record, reading: Reading) -> Record:
-        """Compute what is shown: the effective status, and warnings about what it rests on."""
-        now = self.desk.clock().timestamp()
-        status = effective_status(record.status, record.exp, now)
-        warnings: tuple[Mapping[str, Any], ...] = ()
-        if record.has_foundations:
-            warnings = _fallen(record.body["rests_on"], reading, now)
-        if status is record.status and not warnings:
-            return record
-        return replace(record, status=status, warnings=(*record.warnings, *warnings))
-
 
 def _check_basis(basis: Basis) -> None:
     for name in ("reason", "basis", "operator"):
@@ -320,23 +310,3 @@ def _search_rows(by: Actor, wanted: Filter, records: Sequence[Record]) -> list[A
         details["holder_hmac"] = wanted.holder_hmac.hex()
     reads = [AuditEntry("read", by, certificate=record.id) for record in records]
     return [*reads, AuditEntry("search", by, details=details)]
-
-
-def _fallen(rests_on: Sequence[str], reading: Reading, now: float) -> tuple[Mapping[str, Any], ...]:
-    """Warn of foundations that are no longer in force."""
-    statuses = certificates.statuses(reading, rests_on)
-    warnings = []
-    for foundation in rests_on:
-        stored, exp = statuses.get(foundation, (Status.WITHDRAWN, None))
-        status = effective_status(stored, exp, now)
-        if status not in {Status.VALID, Status.EXPIRED}:
-            warnings.append(_fallen_warning(foundation, status))
-    return tuple(warnings)
-
-
-def _fallen_warning(foundation: str, status: Status) -> dict[str, Any]:
-    reason = {
-        "zh": "所依据的证照已不在有效状态",
-        "en": f"a certificate that this one rests on is {status.value}",
-    }
-    return {"code": "foundation_fell", "id": foundation, "status": status.value, "reason": reason}

@@ -45,7 +45,8 @@ class Changes(Verbs):
         with self.desk.store.snapshot() as reading:
             found = changes.since(reading, client, after, size)
             head = trees.head(reading).size - 1
-        return found, found[-1]["index"] if len(found) == size else max(after, head)
+        acts = {one["index"] for one in found}
+        return found, found[-1]["index"] if len(acts) == size else max(after, head)
 
     def sign(self, client: str, items: Sequence[Mapping[str, Any]]) -> str:
         """Sign changes for a client's webhook."""

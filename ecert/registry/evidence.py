@@ -6,6 +6,7 @@ import io
 import zipfile
 from collections.abc import Iterable, Mapping
 
+from ecert.formats.status_list import part_of
 from ecert.ledger.access import READ
 from ecert.ledger.acting import Desk, Verbs, needs
 from ecert.ledger.trail import Trail
@@ -58,8 +59,8 @@ class Evidence(Verbs):
             receipt=str(proofs[record.log_index]),
             seal=record.seal,
             lists=(
-                self._status.token(number, is_details=False),
-                self._status.token(number, is_details=True),
+                self._status.token(number),
+                self._status.token(number, part=part_of(record.status_index)),
             ),
             statements=[(act.token, str(proofs[act.log_index])) for act in acts],
         )

@@ -10,12 +10,12 @@ from ecert.errors import GrantNotValid
 from ecert.formats.id_token import SignedIn
 from ecert.ledger.access import holder_actor
 from ecert.ledger.acting import Verbs
+from ecert.ledger.standing import standing
 from ecert.ledger.trail import AuditEntry, Trail
 from ecert.model import Record
 from ecert.reuse import delegation, objection
 from ecert.reuse import grant as granting
 from ecert.reuse.grant import MAX_ID, NO_REQUEST, UseCode
-from ecert.reuse.graph import of_today
 from ecert.reuse.matter import Matter, find_matter
 from ecert.reuse.objection import Complaint
 from ecert.reuse.sign_in import sign_in
@@ -124,9 +124,10 @@ class Holders(Verbs):
         """List the certificates that a holder has, newest first."""
         slugs = [kind.slug for kind in self.desk.catalogue]
         with self.desk.store.reading() as reading:
-            found = holders.held(reading, self.desk.secrets.hide(holder.code), slugs)
+            held = holders.held(reading, self.desk.secrets.hide(holder.code), slugs)
+            found = standing(reading, held, self.desk.clock())
         self._told(trail, "held", holder, given=len(found))
-        return of_today(found, self.desk.clock())
+        return found
 
     def object(self, complaint: Complaint, *, holder: SignedIn) -> ObjectionRow:
         """Report an error in one's own certificate 异议. Raises: NotFound, InputError."""

@@ -10,9 +10,10 @@ from ecert._encoding import canonical_plain
 from ecert.errors import AlreadyExists, NotFound
 from ecert.ledger.access import ANYBODY, MATTERS, asking_line, is_operator, managed
 from ecert.ledger.acting import Verbs, needs
+from ecert.ledger.standing import standing
 from ecert.ledger.trail import AuditEntry, Trail
 from ecert.model import Actor, Record
-from ecert.reuse.graph import Graph, all_matters, draw_graph, of_today, project_records
+from ecert.reuse.graph import Graph, all_matters, draw_graph, project_records
 from ecert.reuse.matter import NO_MATTER, Matter, find_matter, parse_matters, read_matter
 from ecert.store import Transaction, matters
 
@@ -91,11 +92,12 @@ class Matters(Verbs):
             listed = all_matters(reading)
             if project_code is not None and is_operator(by):
                 slugs = {slug for one in listed for slug in one.issues}
-                records = project_records(reading, project_code, slugs)
+                found = project_records(reading, project_code, slugs)
+                records = standing(reading, found, self.desk.clock())
         rows = [AuditEntry("check", by, certificate=one.id) for one in records]
         if project_code is not None:
             (trail or self.desk.trail).write([AuditEntry("graph", by), *rows])
-        return draw_graph(listed, around.code, of_today(records, self.desk.clock()))
+        return draw_graph(listed, around.code, records)
 
 
 def _is_new(matter: Matter, known: Iterable[str], there: Mapping[tuple[str, int], bytes]) -> bool:

@@ -8,17 +8,17 @@ from dataclasses import dataclass
 
 from ecert._encoding import Clock
 from ecert.errors import EcertError, NotFound
-from ecert.formats.status_list import TTL, sign_details, sign_list
+from ecert.formats.status_list import PARTS, TTL, details_uri, sign_details, sign_list
 from ecert.keys import SigningKey
-from ecert.store import Store, status_lists
+from ecert.store import Reading, Store, status_lists
 
-_ADDRESS = re.compile(r"/status/(0|[1-9][0-9]{0,8})(/details)?", re.ASCII)
+_ADDRESS = re.compile(r"/status/(0|[1-9][0-9]{0,8})(?:/details/(0|[1-9][0-9]?))?", re.ASCII)
 
 
 @dataclass(frozen=True, slots=True)
 class _Kept:
     token: str
-    fingerprint: tuple[int, int]
+    fingerprint: tuple[int, int, int]
     signed_at: float
 
 
@@ -37,13 +37,15 @@ class StatusLists:
         if found is None or not uri.startswith(self._base):
             return None
         try:
-            return self.token(int(found[1]), is_details=found[2] is not None)
+            return self.token(int(found[1]), part=None if found[2] is None else int(found[2]))
         except EcertError:  # no such list, or its key cannot be opened
             return None
 
-    def token(self, number: int, *, is_details: bool) -> str:
-        """Give a signed list, or its details. Raises: NotFound."""
-        uri = f"{self._base}/status/{number}" + ("/details" if is_details else "")
+    def token(self, number: int, *, part: int | None = None) -> str:
+        """Give a signed list, or a part (0 to 15) of its details. Raises: NotFound."""
+        uri = f"{self._base}/status/{number}"
+        if part is not None:
+            uri = details_uri(uri, part)
         now = self._clock().timestamp()
         with self._store.reading() as reading:
             fingerprint = status_lists.fingerprint(reading, number)
@@ -51,14 +53,16 @@ class StatusLists:
             is_fresh = kept is not None and 0 <= now - kept.signed_at < TTL / 2
             if kept is not None and is_fresh and kept.fingerprint == fingerprint:
                 return kept.token
-            if number not in status_lists.numbers(reading):
+            if number not in status_lists.numbers(reading) or (part or 0) >= PARTS:
                 raise NotFound("there is no such status list")
-            key = self._key()
-            if is_details:
-                details = status_lists.details(reading, number)
-                token = sign_details(uri, details, key.signer, chain=key.chain, now=int(now))
-            else:
-                values = status_lists.values(reading, number)
-                token = sign_list(uri, values, key.signer, chain=key.chain, now=int(now))
+            token = self._signed(reading, uri, number, part, int(now))
         self._kept[uri] = _Kept(token, fingerprint, now)
         return token
+
+    def _signed(self, reading: Reading, uri: str, number: int, part: int | None, now: int) -> str:
+        key, warned = self._key(), status_lists.warned(reading, number, part)
+        if part is None:
+            values = status_lists.values(reading, number)
+            return sign_list(uri, values, key.signer, chain=key.chain, now=now, warned=warned)
+        details = status_lists.details(reading, number, part)
+        return sign_details(uri, details, key.signer, chain=key.chain, now=now, warned=warned)

@@ -11,6 +11,7 @@ from ecert.errors import InputError, NotFound
 from ecert.ledger.access import line_of
 from ecert.ledger.acting import Desk
 from ecert.ledger.register import without_competence
+from ecert.ledger.standing import standing
 from ecert.ledger.trail import DONE, AuditEntry
 from ecert.model import (
     DEFAULT_ZONE,
@@ -18,7 +19,6 @@ from ecert.model import (
     Application,
     Record,
     civil_date,
-    effective_status,
     is_line,
 )
 from ecert.reuse.checklist import Checklist, Holdings, Item, draw_up
@@ -160,10 +160,10 @@ def _holdings(
         of_project = holders.of_project(reading, application.project_code, allowed)
     elif any(one.owner is Owner.PROJECT for one in admitted.matter.materials):
         of_project = of_holder  # no project was named: the holder's own projects
-    seconds, found = now.timestamp(), [*of_holder, *of_project]
+    found = [*of_holder, *of_project]
     return Holdings(
-        [_today(record, seconds) for record in of_holder],
-        [_today(record, seconds) for record in of_project],
+        standing(reading, of_holder, now),
+        standing(reading, of_project, now),
         _of_granter(reading, admitted.holder_hmac, found),
         without_competence(reading, found),
     )
@@ -175,11 +175,6 @@ def _of_granter(
     if holder_hmac is None:
         return frozenset()
     return holders.held_among(reading, holder_hmac, [record.id for record in records])
-
-
-def _today(record: Record, now: float) -> Record:
-    status = effective_status(record.status, record.exp, now)
-    return record if status is record.status else replace(record, status=status)
 
 
 def about(application: Application, admitted: Admitted) -> dict[str, Any]:

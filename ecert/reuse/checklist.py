@@ -126,6 +126,7 @@ def _certificate(record: Record) -> dict[str, Any]:
         "status": record.status.value,
         "valid_to": body["valid_to"],
         "superseded_by": record.superseded_by,
+        "warnings": list(record.warnings),
     }
 
 
@@ -268,7 +269,13 @@ def _met(item: Item) -> tuple[str, str]:
     zh = "长期有效" if last is None else f"有效期至{last}"
     en = "in force without end" if last is None else f"in force until {last}"
     number = _number(item)
-    return f"已有（{number}，{zh}），无需提交。", f"held already ({number}, {en}); bring nothing."
+    warned = () if item.record is None else item.record.warnings
+    more_zh = "".join(f"注意：{one['reason']['zh']}。" for one in warned[:1])
+    more_en = "".join(f" Mind: {one['reason']['en']}." for one in warned[:1])
+    return (
+        f"已有（{number}，{zh}），无需提交。{more_zh}",
+        f"held already ({number}, {en}); bring nothing.{more_en}",
+    )
 
 
 def _missing(item: Item) -> tuple[str, str]:

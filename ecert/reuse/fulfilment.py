@@ -103,6 +103,7 @@ class Fulfilled:
                     "material": one.item.material.code,
                     "certificate": one.record.id,
                     "status": one.record.status.value,
+                    "warnings": list(one.record.warnings),
                     "credential": one.credential,
                     "receipt": receipts.get(one.record.id),
                 }
@@ -269,7 +270,7 @@ class _Handover:
         locked = certificates.lock_statuses(tx, [one.record.id for one in self.presented])
         now = self.now.timestamp()
         for one in self.presented:
-            _, status, exp = locked.get(one.record.id, ("", Status.WITHDRAWN, None))
+            _, status, exp, _ = locked.get(one.record.id, ("", Status.WITHDRAWN, None, None))
             if effective_status(status, exp, now) is not Status.VALID:
                 return False
         again = admit(self.desk, tx, self.application, self.admitted.by, self.now)

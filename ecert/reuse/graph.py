@@ -6,12 +6,13 @@ A matter issues types; a type satisfies materials of other matters. 选址 → �
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
 from ecert.errors import NotFound
-from ecert.model import Record, Status, effective_status
+from ecert.ledger.standing import standing
+from ecert.model import Record, Status
 from ecert.reuse.matter import Matter, read_matter
 from ecert.store import Reading, foundations, holders, matters
 
@@ -229,10 +230,4 @@ def graph_of(
     below_it, above_it = foundations.chain_of(reading, record.id)
     named = set(record.body["rests_on"])
     others = [one for one in (*below_it, *above_it) if one.id in named or may_see(one)]
-    return draw_graph(listed, around.code, of_today([*others, record], now))
-
-
-def of_today(records: Iterable[Record], now: datetime) -> list[Record]:
-    """Give records with the status that they have now."""
-    at = now.timestamp()
-    return [replace(one, status=effective_status(one.status, one.exp, at)) for one in records]
+    return draw_graph(listed, around.code, standing(reading, [*others, record], now))

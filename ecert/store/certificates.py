@@ -175,12 +175,13 @@ def statuses(reading: Reading, identifiers: Iterable[str]) -> dict[str, tuple[St
 
 def lock_statuses(
     tx: Transaction, identifiers: Iterable[str]
-) -> dict[str, tuple[str, Status, int | None]]:
-    """Lock certificates in order of their identifiers; give slug, stored status and ``exp``."""
+) -> dict[str, tuple[str, Status, int | None, str | None]]:
+    """Lock certificates in order of their identifiers; give slug, stored status, ``exp``, successor."""
     c = t.certificates.c
-    query = select(c.id, c.slug, c.status, c.exp).where(c.id.in_(sorted(set(identifiers))))
+    query = select(c.id, c.slug, c.status, c.exp, c.superseded_by)
+    query = query.where(c.id.in_(sorted(set(identifiers))))
     rows = tx.all(query.order_by(c.id).with_for_update())
-    return {row.id: (row.slug, Status(row.status), row.exp) for row in rows}
+    return {row.id: (row.slug, Status(row.status), row.exp, row.superseded_by) for row in rows}
 
 
 def lock(tx: Transaction, identifier: str) -> Record | None:

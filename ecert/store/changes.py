@@ -2,47 +2,109 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import orjson
-from sqlalchemy import (
-    and_,
-    or_,
-    select,
-)
+from sqlalchemy import Row, Select, and_, literal, null, or_, select
 
 from ecert._encoding import instant, rfc3339
+from ecert.model import Operation
 from ecert.store import tables as t
 from ecert.store.connection import Reading
 from ecert.store.trail import GIVEN, SHOWN
 
+FELL, RESTORED = "foundation_fallen", "foundation_restored"
+
 
 def since(reading: Reading, client: str, after: int, limit: int) -> list[dict[str, Any]]:
-    """List what was done since to certificates that a client was given, in the order of the log."""
-    s, a = t.statements.c, t.audit.c
+    """List what was done since to certificates that a client was given, in the order of the log.
+
+    It also hears of those, and of its own agency's, whose foundations fell or were restored. What one
+    act did is never divided between two pages: ``limit`` counts acts.
+    """
+    looked_for = (_own(client), _fallen(client), _restored(client))
+    waiting = [_first(reading, query, after, limit) for query in looked_for]
+    acts = sorted({index for indexes in waiting for index in indexes})[:limit]
+    if not acts:
+        return []
+    found = [row for query in looked_for for row in _within(reading, query, acts)]
+    ordered = sorted(found, key=lambda row: (row.index, row.certificate))
+    return [_change(reading, client, row) for row in ordered]
+
+
+def _own(client: str) -> Any:
+    s = t.statements.c
+    columns = (s.log_index.label("index"), s.certificate, s.operation, s.status, s.at, s.successor)
+    query = select(*columns, null().label("day")).select_from(t.statements)
+    return query.where(_given(s.certificate, client)), s.log_index
+
+
+def _fallen(client: str) -> Any:
+    f = t.fallen_foundations.c
+    return _of_foundations(client, f.log_index, FELL), f.log_index
+
+
+def _restored(client: str) -> Any:
+    f, s = t.fallen_foundations.c, t.statements.c
+    query = _of_foundations(client, f.lifted_index, RESTORED)
+    return query.where(s.operation == Operation.RESUME.value), f.lifted_index
+
+
+def _of_foundations(client: str, index: Any, operation: str) -> Select[Any]:
+    """Look for certificates of which something they rest on fell, or was restored, by an act."""
+    f, s = t.fallen_foundations.c, t.statements.c
+    columns = (index.label("index"), f.certificate, literal(operation).label("operation"))
+    query = select(*columns, f.status, s.at, null().label("successor"), f.since.label("day"))
+    query = query.select_from(t.fallen_foundations).join(t.statements, s.log_index == index)
+    c, k = t.certificates.c, t.clients.c
+    own = select(c.id).join(t.clients, k.agency == c.issuer)
+    own = own.where(c.id == f.certificate, k.id == client)
+    return query.where(or_(_given(f.certificate, client), own.exists()))
+
+
+def _given(certificate: Any, client: str) -> Any:
+    """Tell whether a client was given a certificate before an act.
+
+    By the trail's own order; statements from before it was kept go by the clock.
+    """
+    a, s = t.audit.c, t.statements.c
+    is_before = or_(a.index < s.trail_index, and_(s.trail_index.is_(None), a.at <= s.at))
     given = select(a.index).where(
-        a.certificate == s.certificate,
+        a.certificate == certificate,
         a.client == client,
         a.outcome == "done",
         a.action.in_(GIVEN),
-        # by the trail's own order; statements from before it was kept go by the clock
-        or_(a.index < s.trail_index, and_(s.trail_index.is_(None), a.at <= s.at)),
+        is_before,
     )
-    query = select(s.log_index, s.certificate, s.operation, s.status, s.at, s.successor)
-    query = query.where(s.log_index > after, given.exists()).order_by(s.log_index).limit(limit)
-    return [
-        {
-            "index": row.log_index,
-            "certificate": row.certificate,
-            "operation": row.operation,
-            "status": row.status,
-            "at": rfc3339(instant(row.at)),
-            "successor": row.successor,
-            "corrected": row.successor is not None and _is_correction(reading, row.successor),
-            "cases": _cases(reading, client, row.certificate),
-        }
-        for row in reading.connection.execute(query).all()
-    ]
+    return given.correlate(t.statements, t.fallen_foundations).exists()
+
+
+def _first(reading: Reading, looked_for: Any, after: int, limit: int) -> list[int]:
+    query, index = looked_for
+    found = query.with_only_columns(index).where(index > after).distinct()
+    return list(reading.connection.execute(found.order_by(index).limit(limit)).scalars())
+
+
+def _within(reading: Reading, looked_for: Any, acts: Sequence[int]) -> Sequence[Row[Any]]:
+    query, index = looked_for
+    return reading.all(query.where(index.between(acts[0], acts[-1])))
+
+
+def _change(reading: Reading, client: str, row: Any) -> dict[str, Any]:
+    is_fall = row.operation == FELL
+    day = None if row.day is None else rfc3339(instant(row.day))
+    return {
+        "index": row.index,
+        "certificate": row.certificate,
+        "operation": row.operation,
+        "status": row.status if row.day is None else None,
+        "warning": {"code": FELL, "status": row.status, "since": day} if is_fall else None,
+        "at": rfc3339(instant(row.at)),
+        "successor": row.successor,
+        "corrected": row.successor is not None and _is_correction(reading, row.successor),
+        "cases": _cases(reading, client, row.certificate),
+    }
 
 
 def _is_correction(reading: Reading, successor: str) -> bool:

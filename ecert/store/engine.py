@@ -13,7 +13,7 @@ from sqlalchemy.exc import ArgumentError
 from ecert.errors import HomeError
 
 BUSY_MILLISECONDS = 15_000
-HEAD = "0006"  # the newest migration
+HEAD = "0007"  # the newest migration
 _WRITER = "ecert_writer"
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from sqlalchemy import (
+    ColumnElement,
     bindparam,
     func,
     insert,
@@ -10,13 +11,18 @@ from sqlalchemy import (
     update,
 )
 
-from ecert.formats.status_list import LIST_SIZE, VALUES, Detail
-from ecert.model import Status
+from ecert.formats.status_list import LIST_SIZE, PART_BITS, VALUES, Detail, Warned
+from ecert.model import FallenFoundation, Status, gravest_first
 from ecert.store import tables as t
 from ecert.store.connection import Reading, Transaction
 
 _FINGERPRINT = select(
-    func.count().label("rows"), func.coalesce(func.sum(t.certificates.c.changes), 0).label("sum")
+    func.count().label("rows"),
+    func.coalesce(func.sum(t.certificates.c.changes), 0).label("sum"),
+    select(t.status_lists.c.warnings)
+    .where(t.status_lists.c.list == bindparam("list"))
+    .scalar_subquery()
+    .label("warnings"),
 ).where(t.certificates.c.status_list == bindparam("list"), t.HAS_CHANGED)
 
 
@@ -37,21 +43,50 @@ def values(reading: Reading, number: int) -> dict[int, int]:
     }
 
 
-def details(reading: Reading, number: int) -> dict[int, Detail]:
-    """Give what is said of every index of a list that ever changed."""
+def details(reading: Reading, number: int, part: int | None = None) -> dict[int, Detail]:
+    """Give what is said of every index that ever changed, of a list or of one part of it."""
     c = t.certificates.c
     query = select(c.status_index, c.status, c.since, c.changes, c.superseded_by)
-    rows = reading.all(query.where(c.status_list == number, t.HAS_CHANGED))
+    rows = reading.all(query.where(*_within(number, part), t.HAS_CHANGED))
     return {
         row.status_index: Detail(Status(row.status), row.since, row.changes, row.superseded_by)
         for row in rows
     }
 
 
-def fingerprint(reading: Reading, number: int) -> tuple[int, int]:
-    """Give two numbers that differ whenever the list differs: changed rows, and changes."""
+def warned(reading: Reading, number: int, part: int | None = None) -> dict[int, Warned]:
+    """Give what is said of every index whose certificate rests on something that fell."""
+    c, f = t.certificates.c, t.fallen_foundations.c
+    columns = (c.status_index, f.foundation, f.status, f.since, f.log_index)
+    query = select(*columns).join(t.fallen_foundations, f.certificate == c.id)
+    found: dict[int, list[FallenFoundation]] = {}
+    for row in reading.all(query.where(*_within(number, part), f.lifted_index.is_(None))):
+        one = FallenFoundation(row.foundation, Status(row.status), row.since, row.log_index)
+        found.setdefault(row.status_index, []).append(one)
+    first = {index: gravest_first(fallen)[0] for index, fallen in found.items()}
+    return {index: Warned(one.status, one.since) for index, one in first.items()}
+
+
+def _within(number: int, part: int | None) -> list[ColumnElement[bool]]:
+    c = t.certificates.c
+    where: list[ColumnElement[bool]] = [c.status_list == number]
+    if part is not None:
+        first = part << PART_BITS
+        where.append(c.status_index.between(first, first + (1 << PART_BITS) - 1))
+    return where
+
+
+def fingerprint(reading: Reading, number: int) -> tuple[int, int, int]:
+    """Give numbers that differ whenever the list differs: changed rows, changes, and warnings."""
     row = reading.connection.execute(_FINGERPRINT, {"list": number}).one()
-    return int(row.rows), int(row.sum)
+    return int(row.rows), int(row.sum), int(row.warnings or 0)
+
+
+def count_warning(tx: Transaction, number: int) -> None:
+    """Count that a warning was set or lifted in a list, so that it is signed anew."""
+    c = t.status_lists.c
+    query = update(t.status_lists).where(c.list == number).values(warnings=c.warnings + 1)
+    tx.connection.execute(query)
 
 
 def take_places(tx: Transaction, count: int) -> list[tuple[int, int]]:

@@ -204,6 +204,21 @@ foundations = Table(  # which certificates a certificate rests on
     Index(None, "rests_on"),
 )
 
+fallen_foundations = Table(  # that something a certificate rests on fell, until it was restored
+    "fallen_foundations",
+    metadata,
+    Column("certificate", ForeignKey("certificates.id", ondelete="CASCADE"), nullable=False),
+    Column("foundation", String(128), nullable=False),
+    Column("log_index", BigInteger, nullable=False),  # of the act by which it fell
+    Column("status", String(16), nullable=False),
+    Column("since", BigInteger, nullable=False),
+    Column("lifted_index", BigInteger),  # of the act after which this holds no longer
+    PrimaryKeyConstraint("certificate", "foundation", "log_index"),
+    Index(None, "foundation"),
+    Index(None, "log_index"),
+    Index(None, "lifted_index"),
+)
+
 statements = Table(
     "statements",
     metadata,
@@ -234,6 +249,7 @@ status_lists = Table(
     metadata,
     Column("list", Integer, primary_key=True, autoincrement=False),
     Column("allocated", Integer, nullable=False),
+    Column("warnings", BigInteger, nullable=False, server_default="0"),  # set or lifted so far
 )
 
 log_entries = Table(

@@ -12,6 +12,7 @@ from ecert.errors import DocumentError, InputError, SealError, TooLarge
 from ecert.formats.annotation import UnverifiedCopy
 from ecert.formats.receipt import HEAD, Receipt, parse_receipt
 from ecert.formats.seal import UnverifiedSeal, parse_seal
+from ecert.formats.status_list import details_uri, part_of
 from ecert.formats.unverified_credential import UnverifiedCredential, parse_credential
 from ecert.pdf.parts import CREDENTIAL_FILE, RECEIPT_FILE
 
@@ -115,8 +116,9 @@ def _read_bundle(raw: bytes) -> Exhibit:
     credential = parse_credential(_text(files, CREDENTIAL_FILE).strip())
     receipt = parse_receipt(_text(files, RECEIPT_FILE)) if RECEIPT_FILE in files else None
     uri = credential.status.uri
-    places = {LIST_FILE: uri, DETAILS_FILE: uri + "/details"}
-    lists = {uri: _text(files, name).strip() for name, uri in places.items() if name in files}
+    part = part_of(credential.status.index)
+    places = {LIST_FILE: uri, DETAILS_FILE: details_uri(uri, part)}
+    lists = {place: _text(files, name).strip() for name, place in places.items() if name in files}
     names = sorted(name for name in files if name.startswith(STATEMENTS) and name.endswith(".jwt"))
     statements = tuple(_text(files, name).strip() for name in names)
     return Exhibit(

@@ -9,6 +9,7 @@ from enum import StrEnum
 from typing import Any
 
 from ecert._encoding import instant, rfc3339
+from ecert.model import FALLEN_WORDS
 
 
 class Outcome(StrEnum):
@@ -112,12 +113,14 @@ REASONS: dict[str, tuple[Outcome, str, str]] = {
 # code -> (Chinese, English): said beside a verdict, and never changing it.
 WARNINGS: dict[str, tuple[str, str]] = {
     "competence_unlisted": ("信任文件是旧版，不含各机构的签发职权，未核验签发机构是否有权", "the trust file is of version 1 and does not say who may issue what: the right to issue was not checked"),
+    "foundations_not_checked": ("状态列表没有说明所依据的证照是否有效，未核验", "the status list does not say whether what this rests on is in force: that was not checked"),
+    **FALLEN_WORDS,
 }  # fmt: skip
 
 
-def warning(code: str, **more: str) -> dict[str, Any]:
-    """Make a warning, with what else is to be said of it."""
-    zh, en = WARNINGS[code]
+def warning(code: str, words: str | None = None, **more: str) -> dict[str, Any]:
+    """Make a warning, in the words of its code or of another, with what else is to be said of it."""
+    zh, en = WARNINGS[words or code]
     return {"code": code, **more, "reason": {"zh": zh, "en": en}}
 
 

@@ -11,9 +11,19 @@ from ecert.errors import EcertError, InputError, SignatureError
 from ecert.formats._jws import verify_jws
 from ecert.formats.credential import issuer_address
 from ecert.formats.statement import Statement, parse_statement
-from ecert.formats.status_list import ENDED, SUPERSEDED, SUSPENDED, VALID, Detail
+from ecert.formats.status_list import (
+    ENDED,
+    SUPERSEDED,
+    SUSPENDED,
+    VALID,
+    Detail,
+    SignedDetails,
+    details_uri,
+    part_of,
+)
 from ecert.model import TRANSITIONS, Status
 from ecert.verification.exhibit import Exhibit
+from ecert.verification.foundations import FoundationWarning, judge_foundations
 from ecert.verification.inquiry import Claim, Inquiry
 from ecert.verification.report import Finding, Outcome, found
 
@@ -23,10 +33,14 @@ _VALUE_CODES = {ENDED: "ended", SUSPENDED: "suspended", SUPERSEDED: "superseded"
 
 @dataclass(frozen=True, slots=True)
 class StatusFinding:
-    """What the status step found, with the details that the registry signed of it, if any."""
+    """What the status step found, with the details that the registry signed of it, if any.
+
+    ``foundations`` is what is warned of beside it.
+    """
 
     finding: Finding
     detail: Detail | None = None
+    foundations: FoundationWarning | None = None
 
     @property
     def status(self) -> str | None:
@@ -55,22 +69,33 @@ def judge_status(inquiry: Inquiry, exhibit: Exhibit, claim: Claim) -> StatusFind
         return _found("status_unusable")
     try:
         value = signed.statuses[claim.status_index]
+        is_warned = None if signed.warned is None else bool(signed.warned[claim.status_index])
     except InputError:
         return _found("status_index", signed.issued_at)
     if inquiry.is_past and inquiry.moment.timestamp() < signed.issued_at:
-        return _judge_past(inquiry, exhibit, claim)
+        return _judge_past(inquiry, exhibit, claim, is_warned)
     if inquiry.moment - inquiry.now > _REST_OF_A_DAY:
         return _found("status_future", signed.issued_at)
     if inquiry.now.timestamp() >= signed.expires_at:
         return _found("status_stale", signed.issued_at)
+    is_noted = value != VALID or is_warned  # the details of what is not, nobody needs to fetch
+    told = _details(inquiry, exhibit, claim) if is_noted else None
+    warned = judge_foundations(is_warned, told, claim.status_index, inquiry.moment)
     if value == VALID:
-        return _found("status_good", signed.issued_at)
-    detail, _ = _details(inquiry, exhibit, claim) or (None, 0)
-    return _found(f"status_{_name_of(value, detail)}", signed.issued_at, detail)
+        return _found("status_good", signed.issued_at, foundations=warned)
+    detail = None if told is None else told.details.get(claim.status_index)
+    code = f"status_{_name_of(value, detail)}"
+    return _found(code, signed.issued_at, detail, foundations=warned)
 
 
-def _found(code: str, evidence: int | None = None, detail: Detail | None = None) -> StatusFinding:
-    return StatusFinding(found("status", code, evidence), detail)
+def _found(
+    code: str,
+    evidence: int | None = None,
+    detail: Detail | None = None,
+    *,
+    foundations: FoundationWarning | None = None,
+) -> StatusFinding:
+    return StatusFinding(found("status", code, evidence), detail, foundations)
 
 
 def _name_of(value: int, detail: Detail | None) -> str:
@@ -79,20 +104,21 @@ def _name_of(value: int, detail: Detail | None) -> str:
     return _VALUE_CODES.get(value, "ended")
 
 
-def _details(inquiry: Inquiry, exhibit: Exhibit, claim: Claim) -> tuple[Detail | None, int] | None:
-    """Give what the details token says of this place, and its age; None without a good token."""
-    uri = claim.status_uri + "/details"
+def _details(inquiry: Inquiry, exhibit: Exhibit, claim: Claim) -> SignedDetails | None:
+    """Give the details of the part in which this place is; None without a good token."""
+    uri = details_uri(claim.status_uri, part_of(claim.status_index))
     token = inquiry.tokens.token(uri, exhibit)
     if token is None:
         return None
     try:
-        signed = inquiry.tokens.checked_details(token, uri, claim.registry)
+        return inquiry.tokens.checked_details(token, uri, claim.registry)
     except EcertError:
         return None
-    return signed.details.get(claim.status_index), signed.issued_at
 
 
-def _judge_past(inquiry: Inquiry, exhibit: Exhibit, claim: Claim) -> StatusFinding:
+def _judge_past(
+    inquiry: Inquiry, exhibit: Exhibit, claim: Claim, is_warned: bool | None
+) -> StatusFinding:
     """Judge a past moment: only signed acts prove it, and only if none of them is missing.
 
     The details token counts the acts. None at all, or one whose moment it names, is an
@@ -101,19 +127,20 @@ def _judge_past(inquiry: Inquiry, exhibit: Exhibit, claim: Claim) -> StatusFindi
     told, moment = _details(inquiry, exhibit, claim), inquiry.moment.timestamp()
     if told is None:
         return _found("status_history")
-    detail, issued_at = told
-    if issued_at < moment:
-        return _found("status_history", issued_at)
+    if told.issued_at < moment:
+        return _found("status_history", told.issued_at)
+    warned = judge_foundations(is_warned, told, claim.status_index, inquiry.moment)
+    detail = told.details.get(claim.status_index)
     if detail is None:
-        return _found("status_good", issued_at)
+        return _found("status_good", told.issued_at, foundations=warned)
     if detail.changes == 1:
         status: Status | None = Status.VALID if moment < detail.since else detail.status
     else:
         status = _replay(_statements(exhibit, claim), detail, moment)
     if status is None:
-        return _found("status_history", issued_at)
+        return _found("status_history", told.issued_at)
     code = "good" if status is Status.VALID else status.value
-    return _found(f"status_{code}", issued_at, detail)
+    return _found(f"status_{code}", told.issued_at, detail, foundations=warned)
 
 
 def _replay(acts: Sequence[Statement], detail: Detail, moment: float) -> Status | None:

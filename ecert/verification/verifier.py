@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from datetime import date, datetime
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from ecert._encoding import Clock, parse_rfc3339, utc_now
-from ecert.catalogue import Catalogue, load_catalogue
+from ecert.catalogue import Catalogue, CertificateType, load_catalogue
 from ecert.errors import InputError
 from ecert.keys import Trust
 from ecert.model import Status, end_of_day
@@ -15,6 +16,7 @@ from ecert.verification import step_log
 from ecert.verification.certificate_shown import certificate_shown
 from ecert.verification.competence import Proof
 from ecert.verification.exhibit import Exhibit, read_exhibit
+from ecert.verification.foundations import may_rest
 from ecert.verification.inquiry import Claim, Inquiry, claim_of
 from ecert.verification.lookup import Lookup, look_up
 from ecert.verification.report import STEPS, Finding, Report, decide, found, warning
@@ -169,8 +171,19 @@ def _examine_claim(
         findings.append(found("agreement", opened.agreement(kind)))  # 7
     report = _report(inquiry, exhibit, findings, claim)
     shown = certificate_shown(exhibit, claim, kind, status)
-    warnings = () if claim.registry.as_of is not None else (warning("competence_unlisted"),)
+    warnings = tuple(_warnings(exhibit, claim, kind, status))
     return replace(report, certificate=shown, status=_status_shown(time, status), warnings=warnings)
+
+
+def _warnings(
+    exhibit: Exhibit, claim: Claim, kind: CertificateType | None, status: StatusFinding
+) -> Iterator[Mapping[str, Any]]:
+    """Say what stands beside the verdict and never changes it."""
+    told = status.foundations
+    if told is not None and (not told.is_unsaid or may_rest(exhibit, kind)):
+        yield told.to_json()
+    if claim.registry.as_of is None:
+        yield warning("competence_unlisted")
 
 
 def _place(logged: Logged | None, index: int | None) -> Logged | None:

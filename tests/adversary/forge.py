@@ -26,6 +26,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, load_pem_priv
 from cryptography.x509.oid import NameOID
 from jwt.api_jws import PyJWS
 
+from ecert.formats.status_list import part_of
 from ecert.keys import Role, Trust, parse_trust
 from ecert.model import Record
 from ecert.registry import Registry
@@ -435,8 +436,10 @@ def make_bundle(registry: Registry, record: Record, statements: Sequence[str]) -
     """Put an evidence bundle together with today's genuine lists and the statements given."""
     files: dict[str, str | bytes] = {
         "credential.sd-jwt": record.credential,
-        "status.jwt": registry.status.token(record.status_list, is_details=False),
-        "status-details.jwt": registry.status.token(record.status_list, is_details=True),
+        "status.jwt": registry.status.token(record.status_list),
+        "status-details.jwt": registry.status.token(
+            record.status_list, part=part_of(record.status_index)
+        ),
     }
     for place, token in enumerate(statements):
         files[f"statements/{place:04}.jwt"] = token

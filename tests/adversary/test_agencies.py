@@ -292,7 +292,7 @@ def test_bs_own_root_issues_a_status_leaf(
 ) -> None:
     registry, authority = outside
     key, leaf = authority.leaf(CONSTRUCTION.code, ekus=(STATUS_SIGNING,))
-    genuine = Sd.of(registry.status.token(record.status_list, is_details=False) + "~")
+    genuine = Sd.of(registry.status.token(record.status_list) + "~")
     forged = _chained(genuine, key, leaf).rstrip("~")
     uri = genuine.payload["sub"]
     report = verifier_of(registry, status=Tokens({uri: forged})).verify(record.credential)
@@ -496,7 +496,7 @@ def test_the_log_key_signs_a_credential(registry: Registry, sd: Sd, stolen: Stol
 def test_the_agency_key_signs_a_status_list(
     registry: Registry, record: Record, stolen: Stolen
 ) -> None:
-    genuine = Sd.of(registry.status.token(record.status_list, is_details=False) + "~")
+    genuine = Sd.of(registry.status.token(record.status_list) + "~")
     key, leaf = stolen.key(Role.AGENCY, PLANNING.code), stolen.leaf(Role.AGENCY, PLANNING.code)
     forged = _chained(genuine, key, leaf).rstrip("~")
     source = Tokens({genuine.payload["sub"]: forged})
@@ -508,7 +508,7 @@ def test_the_agency_key_signs_a_status_list(
 def test_a_key_of_another_role_signs_a_status_list(
     registry: Registry, record: Record, stolen: Stolen, role: Role
 ) -> None:
-    genuine = Sd.of(registry.status.token(record.status_list, is_details=False) + "~")
+    genuine = Sd.of(registry.status.token(record.status_list) + "~")
     source = Tokens({genuine.payload["sub"]: genuine.signed(stolen.key(role)).rstrip("~")})
     report = verifier_of(registry, status=source).verify(record.credential)
     expect(report, "undetermined", status="status_unusable")
@@ -541,7 +541,7 @@ def test_a_leaf_of_no_or_several_or_other_purposes(
 def test_a_status_leaf_of_no_or_several_or_other_purposes(
     registry: Registry, record: Record, stolen: Stolen, ekus: tuple[x509.ObjectIdentifier, ...]
 ) -> None:
-    genuine = Sd.of(registry.status.token(record.status_list, is_details=False) + "~")
+    genuine = Sd.of(registry.status.token(record.status_list) + "~")
     key, leaf = stolen.authority().leaf("HOST:127.0.0.1:8000", ekus=ekus)
     source = Tokens({genuine.payload["sub"]: _chained(genuine, key, leaf).rstrip("~")})
     report = verifier_of(registry, status=source).verify(record.credential)
@@ -659,7 +659,7 @@ def test_a_credential_moved_to_the_twins_address(
 
 def test_a_status_list_from_the_twin(registry: Registry, twin: Registry, record: Record) -> None:
     """Its status key is trusted, for its own registry's lists."""
-    genuine = Sd.of(registry.status.token(record.status_list, is_details=False) + "~")
+    genuine = Sd.of(registry.status.token(record.status_list) + "~")
     thief = Stolen(twin)
     forged = _chained(genuine, thief.key(Role.STATUS), thief.leaf(Role.STATUS)).rstrip("~")
     source = Tokens({genuine.payload["sub"]: forged})

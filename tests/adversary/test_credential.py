@@ -644,7 +644,7 @@ def test_a_statement_relabelled_as_a_credential_by_the_agency(
 
 
 def test_a_status_list_presented_as_a_credential(registry: Registry, record: Record) -> None:
-    token = registry.status.token(record.status_list, is_details=False)
+    token = registry.status.token(record.status_list)
     expect(registry.verify(token + "~"), "invalid", **UNREADABLE)
 
 

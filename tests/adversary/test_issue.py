@@ -141,7 +141,7 @@ def test_a_foundation_that_falls_later_is_a_warning_and_no_more(
     registry.certificates.operate(land.id, Operation.WITHDRAW, basis=BASIS, by=CLERK)
     expect(registry.verify(works.credential), "valid", status="status_good")
     warnings = registry.certificates.get(works.id, by=CLERK).warnings
-    assert [(one["code"], one["id"]) for one in warnings] == [("foundation_fell", land.id)]
+    assert [(one["code"], one["id"]) for one in warnings] == [("foundation_fallen", land.id)]
 
 
 # -- who issues ----------------------------------------------------------------------------------------------

@@ -256,7 +256,7 @@ def test_when_the_foundation_falls_the_permit_is_not_touched_but_shows_a_warning
     shown = portal.get(portal.planning, works["id"]).json()
     assert shown["status"] == "valid"
     assert [(one["code"], one["id"]) for one in shown["warnings"]] == [
-        ("foundation_fell", siting["id"])
+        ("foundation_fallen", siting["id"])
     ]
     refused(portal.issue(portal.planning, a_draft(rests_on=[siting["id"]])), 409, "not_in_force")
 

@@ -127,7 +127,7 @@ DECIDED_ELSEWHERE = {
 }
 
 # Schemathesis takes application/jwt for a kind of application/json; the answer is a text.
-TAKEN_FOR_JSON = {"GET /status/{number}/details"}
+TAKEN_FOR_JSON = {"GET /status/{number}/details/{part}"}
 
 # Any body at all is answered by a report; bad days in ``at`` are tried in test_public.py.
 TAKES_ANYTHING = {"POST /verify"}

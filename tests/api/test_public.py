@@ -28,6 +28,7 @@ from tlog_scales.tiles import leaf_hash
 
 from ecert.config import Plan, Surroundings, init_registry
 from ecert.formats import qr
+from ecert.formats.status_list import part_of
 from ecert.keys import Role, Trust, parse_trust
 from ecert.ledger.log import append_entries
 from ecert.store import trees
@@ -54,7 +55,7 @@ PUBLIC = [
     "/.well-known/oauth-authorization-server",
     "/trust.json",
     "/status/0",
-    "/status/0/details",
+    "/status/0/details/0",
     "/log/checkpoint",
     "/log/tile/0/000.p/1",
     "/log/tile/entries/000.p/1",
@@ -350,13 +351,15 @@ def test_a_change_of_status_shows_in_the_list_and_its_details_at_once(
     issued = portal.issued(portal.planning, a_draft())
     index = index_of(issued)
     assert bits(portal, index) == 0
-    details = status_token(portal, "/status/0/details", "ecert-status-details+jwt")["details"]
+    part = f"/status/0/details/{part_of(index)}"
+    details = status_token(portal, part, "ecert-status-details+jwt")["details"]
     assert str(index) not in details
     draft = a_draft() if operation == "change" else None
     done = portal.operate(portal.planning, issued["id"], operation, draft=draft)
     assert done.status_code == 200
     assert bits(portal, index) == value
-    details = status_token(portal, "/status/0/details", "ecert-status-details+jwt")["details"]
+    part = f"/status/0/details/{part_of(index)}"
+    details = status_token(portal, part, "ecert-status-details+jwt")["details"]
     assert details[str(index)]["status"] == status
     assert isinstance(details[str(index)]["since"], int)
     successor = done.json()["id"] if operation == "change" else None
@@ -388,7 +391,7 @@ def test_the_places_in_a_list_are_no_sequence(desk: Portal, a_draft: Drafts) -> 
     assert steps != {1}
 
 
-@pytest.mark.parametrize("path", ["/status/7", "/status/7/details", "/status/2147483647"])
+@pytest.mark.parametrize("path", ["/status/7", "/status/7/details/0", "/status/2147483647"])
 def test_a_list_that_is_not_in_use_is_not_there(portal: Portal, path: str) -> None:
     refused(portal.send("GET", path), 404, "not_found")
 

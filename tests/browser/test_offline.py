@@ -95,7 +95,6 @@ def test_kept_keys_without_kept_status_leave_it_open(open_page: OpenPage, own_si
           const [name] = await caches.keys();
           const cache = await caches.open(name);
           await cache.delete("/status/0");
-          await cache.delete("/status/0/details");
         }"""
     )
     cut_off(page, own_site)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 from playwright.sync_api import Page, expect
 
+from ecert.formats.status_list import part_of
 from tests.browser.conftest import (
     PERSON,
     STATES,
@@ -72,15 +73,16 @@ def test_no_request_tells_which_certificate_is_looked_at(
 
 
 def test_status_is_asked_for_by_the_list(open_page: OpenPage, site: Site) -> None:
-    """Both addresses name a list of 65,536, never an index."""
+    """The addresses name a list of 65,536 and a sixteenth of it, never an index."""
     before = len(site.recorder.seen)
     page = open_page()
     page.goto(site.address("revoked"))
     expect(page.locator(VERDICT)).to_have_class("bad")
     targets = {one.target for one in site.recorder.seen[before:] if "status" in one.target}
+    part = part_of(site.records["revoked"].status_index)
     assert {target for target in targets if "static" not in target} == {
         "/status/0?",
-        "/status/0/details?",
+        f"/status/0/details/{part}?",
     }
 
 

@@ -550,7 +550,7 @@ def test_a_forged_list_is_not_believed(open_page: OpenPage, site: Site) -> None:
 
 def test_the_details_cannot_stand_in_for_the_list(open_page: OpenPage, site: Site) -> None:
     page = open_page()
-    details = site.registry.status.token(0, is_details=True)
+    details = site.registry.status.token(0, part=0)
     page.route("**/status/0", lambda route: route.fulfill(body=details))
     page.goto(site.address("revoked"))
     see(page, "grey", OPEN_STATUS)
@@ -558,7 +558,7 @@ def test_the_details_cannot_stand_in_for_the_list(open_page: OpenPage, site: Sit
 
 def test_without_details_an_ended_one_is_still_refused(open_page: OpenPage, site: Site) -> None:
     page = open_page()
-    page.route("**/status/0/details", lambda route: route.abort())
+    page.route("**/status/0/details/*", lambda route: route.abort())
     page.goto(site.address("revoked"))
     see(page, "bad", ("真实，但已终止", "Genuine, but ended"))
 

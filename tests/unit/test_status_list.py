@@ -29,6 +29,7 @@ from ecert.formats.status_list import (
     VALUES,
     Detail,
     StatusList,
+    details_uri,
     pack,
     parse_list,
     shuffle,
@@ -328,7 +329,7 @@ def test_signed_details_round_trip(desk: Desk) -> None:
         9: Detail(Status.SUPERSEDED, NOW, 1, "1.2.156.3005.2.x"),
         70: Detail(Status.WITHDRAWN, NOW - 5, 3),
     }
-    uri = URI + "/details"
+    uri = details_uri(URI, 0)
     token = sign_details(uri, details, desk.signer, chain=desk.chain, now=NOW)
     assert verify_details(token, uri=uri, registry=desk.registry).details == details
 

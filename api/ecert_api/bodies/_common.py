@@ -76,6 +76,7 @@ class WarningShape(Shape):
     reason: Bilingual
     id: str | None = None
     status: str | None = None
+    since: str | None = None
 
 
 class Listing(Shape, Generic[T]):

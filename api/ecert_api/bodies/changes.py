@@ -13,13 +13,26 @@ class UsedInShape(Shape):
     case_number: str
 
 
+class FallenShape(Shape):
+    """What became of a foundation, and since which day."""
+
+    code: str
+    status: str
+    since: str
+
+
 class ChangeShape(Shape):
-    """What was done to a certificate; ``corrected``: it answers an objection."""
+    """What was done to a certificate; ``corrected``: it answers an objection.
+
+    ``foundation_fallen`` and ``foundation_restored`` say that nothing was done to it itself (no
+    ``status``): something that it rests on was suspended, ended or resumed.
+    """
 
     index: int
     certificate: str
     operation: str
-    status: str
+    status: str | None
+    warning: FallenShape | None
     at: str
     successor: str | None
     corrected: bool

@@ -4,7 +4,18 @@ from __future__ import annotations
 
 from typing import Literal
 
-from ecert_api.bodies._common import Bilingual, Body, Code, Day, Fields, Key, Line, Shape, Ulid
+from ecert_api.bodies._common import (
+    Bilingual,
+    Body,
+    Code,
+    Day,
+    Fields,
+    Key,
+    Line,
+    Shape,
+    Ulid,
+    WarningShape,
+)
 from ecert_api.bodies.certificates import IssuerShape
 
 
@@ -48,6 +59,7 @@ class FoundShape(Shape):
     status: str
     valid_to: str | None
     superseded_by: str | None
+    warnings: list[WarningShape]
 
 
 class ItemShape(Shape):
@@ -84,6 +96,7 @@ class PresentationShape(Shape):
     material: str
     certificate: str
     status: str
+    warnings: list[WarningShape]
     credential: str
     receipt: str | None
     copy_pdf: str | None = None

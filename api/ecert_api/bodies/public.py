@@ -18,6 +18,7 @@ class ListedTypeShape(Shape):
     name: Bilingual
     code: str
     vct: str
+    rests_on: list[str]
 
 
 ListedTypes = WholeListing[ListedTypeShape]

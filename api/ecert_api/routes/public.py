@@ -36,6 +36,7 @@ PRESENTED = {
 MAX_VERIFY_BYTES = MAX_EXHIBIT_BYTES
 _Slug = Annotated[str, Path(pattern=r"^[a-z][a-z0-9-]*$", max_length=64)]
 _Number = Annotated[int, Path(ge=0, le=2**31 - 1)]
+_Part = Annotated[int, Path(ge=0, le=15)]
 
 
 @router.get("/types", response_model=ListedTypes)
@@ -50,6 +51,7 @@ async def types(service: ServiceDep) -> Response:
             "name": dict(kind.name),
             "code": kind.code(service.registry.charter.defining_body),
             "vct": kind.vct(base),
+            "rests_on": sorted(kind.may_rest_on),
         }
         for kind in service.registry.catalogue
     ]
@@ -131,21 +133,21 @@ async def trust(service: ServiceDep) -> Response:
 )
 async def status_list(number: _Number, service: ServiceDep) -> Response:
     """Give a signed status list (Token Status List)."""
-    return await _status(service, number, is_details=False, media="application/statuslist+jwt")
+    return await _status(service, number, None, "application/statuslist+jwt")
 
 
 @router.get(
-    "/status/{number}/details",
+    "/status/{number}/details/{part}",
     response_class=Response,
     responses={**text_answer("application/jwt", "A details token."), **problems(400, 404, 503)},
 )
-async def status_details(number: _Number, service: ServiceDep) -> Response:
-    """Give what changed in a list, since when, and the successors."""
-    return await _status(service, number, is_details=True, media="application/jwt")
+async def status_details(number: _Number, part: _Part, service: ServiceDep) -> Response:
+    """Give what changed in a sixteenth of a list, since when, the successors, and what fell below."""
+    return await _status(service, number, part, "application/jwt")
 
 
-async def _status(service: ServiceDep, number: int, *, is_details: bool, media: str) -> Response:
-    token = await service.look(lambda: service.registry.status.token(number, is_details=is_details))
+async def _status(service: ServiceDep, number: int, part: int | None, media: str) -> Response:
+    token = await service.look(lambda: service.registry.status.token(number, part=part))
     headers = {**OPEN, "Cache-Control": f"public, max-age={TTL}"}
     return Response(token, 200, headers, media)
 

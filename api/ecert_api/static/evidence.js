@@ -36,11 +36,11 @@ function registry(one) {
 
 const newest = (names) => [...names].sort((one, other) => one.from.localeCompare(other.from)).at(-1).name;
 
-/** Fetch a status token of this site; null when it cannot be had. */
-export async function statusToken(uri, details) {
+/** Fetch a status token of this site, a list or a part of its details; null when it cannot be had. */
+export async function statusToken(uri) {
   if (!uri.startsWith(location.origin + "/status/")) return null;
   try {
-    return await (await get(new URL(uri).pathname + (details ? "/details" : ""))).text();
+    return await (await get(new URL(uri).pathname)).text();
   } catch {
     return null;
   }

@@ -21,22 +21,30 @@ async function claimsOf(token, typ, uri, registry) {
   return claims;
 }
 
-/** Check a status list; give {at, issuedAt, expiresAt}, where at(index) is its value or undefined. */
-export async function readList(token, uri, registry) {
-  const claims = await claimsOf(token, "statuslist+jwt", uri, registry);
-  const { bits, lst } = claims.status_list;
+/** Unpack a list of small values; at(index) is one, or undefined outside the list. */
+async function unpack({ bits, lst }) {
   if (![1, 2, 4, 8].includes(bits)) throw new Error("a list has 1, 2, 4 or 8 bits an entry");
   const data = await inflate(fromBase64url(lst), MAX_LIST_BYTES);
   const perByte = 8 / bits;
-  const at = (index) => {
+  return (index) => {
     const byte = data[Math.floor(index / perByte)];
     return byte === undefined ? undefined : (byte >> ((index % perByte) * bits)) & ((1 << bits) - 1);
   };
-  return { at, issuedAt: claims.iat, expiresAt: claims.exp };
 }
 
-/** Check a details token; give {of, issuedAt}, where of(index) is its entry or undefined. */
+/** Check a status list; give {at, warnedAt, issuedAt, expiresAt}: warnedAt is null where it does not say. */
+export async function readList(token, uri, registry) {
+  const claims = await claimsOf(token, "statuslist+jwt", uri, registry);
+  const warnedAt = claims.warned === undefined ? null : await unpack(claims.warned);
+  return { at: await unpack(claims.status_list), warnedAt, issuedAt: claims.iat, expiresAt: claims.exp };
+}
+
+/** Each part of a list's details has 4,096 places. */
+export const partOf = (index) => index >> 12;
+
+/** Check a details token; give {of, warnedOf, issuedAt}, the first two by index, or undefined. */
 export async function readDetails(token, uri, registry) {
   const claims = await claimsOf(token, "ecert-status-details+jwt", uri, registry);
-  return { of: (index) => claims.details[String(index)], issuedAt: claims.iat };
+  const warned = claims.warned ?? {};
+  return { of: (index) => claims.details[String(index)], warnedOf: (index) => warned[String(index)], issuedAt: claims.iat };
 }

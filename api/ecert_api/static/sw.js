@@ -1,12 +1,13 @@
 // Keeps the page, the keys and the last status lists, so that verification works without a network.
 
-const CACHE = "ecert-2";
+const CACHE = "ecert-3";
 const SHELL = [
   "/", "/static/page.css", "/static/main.js", "/static/bytes.js", "/static/cbor.js", "/static/competence.js", "/static/evidence.js",
   "/static/scanner.js", "/static/seal.js", "/static/status.js", "/static/verify.js", "/static/view.js",
   "/static/words.js", "/static/x509.js", "/static/icon.svg", "/static/manifest.webmanifest",
 ];
-const GROUND = ["/trust.json", "/types", "/static/reasons.json", "/status/0", "/status/0/details"];
+const PARTS = Array.from({ length: 16 }, (_, part) => `/status/0/details/${part}`);
+const GROUND = ["/trust.json", "/types", "/static/reasons.json", "/status/0", ...PARTS];
 
 self.addEventListener("install", (event) => {
   event.waitUntil(caches.open(CACHE).then(async (cache) => {

@@ -3,7 +3,7 @@
 import { judgeCompetence } from "./competence.js";
 import { statusToken } from "./evidence.js";
 import { keyOfSeal, parseSeal, parseTail } from "./seal.js";
-import { readDetails, readList } from "./status.js";
+import { partOf, readDetails, readList } from "./status.js";
 import { thumbprint } from "./x509.js";
 import { toHex } from "./bytes.js";
 
@@ -18,7 +18,7 @@ const VALUES = ["status_good", "status_ended", "status_suspended", "status_super
  */
 export async function verifySeal(text, ground, at = null) {
   const now = Date.now() / 1000;
-  const run = { ground, now, moment: at ?? now, isPast: at !== null && at < now, codes: {}, status: null, successor: null, since: null };
+  const run = { ground, now, moment: at ?? now, isPast: at !== null && at < now, codes: {}, status: null, successor: null, since: null, foundations: null };
   const seal = await read(run, text);
   if (seal !== null && (await signature(run, seal))) {
     type(run, seal);
@@ -103,7 +103,7 @@ async function status(run, seal) {
 }
 
 async function judge(run, seal) {
-  const token = await statusToken(seal.list, false);
+  const token = await statusToken(seal.list);
   if (token === null) return [navigator.onLine ? "status_unreachable" : "offline", null, null];
   let list;
   try {
@@ -112,35 +112,45 @@ async function judge(run, seal) {
     return ["status_unusable", null, null];
   }
   const value = list.at(seal.index);
-  if (value === undefined) return ["status_index", list.issuedAt, null];
-  if (run.isPast && run.moment < list.issuedAt) return past(run, seal);
+  const isWarned = list.warnedAt === null ? null : list.warnedAt(seal.index);
+  if (value === undefined || isWarned === undefined) return ["status_index", list.issuedAt, null];
+  if (run.isPast && run.moment < list.issuedAt) return past(run, seal, isWarned);
   if (run.moment - run.now > DAY) return ["status_future", list.issuedAt, null];
   if (run.now >= list.expiresAt) return ["status_stale", list.issuedAt, null];
+  const found = value !== 0 || isWarned ? await details(run, seal) : null;
+  judgeFoundations(run, isWarned, found?.warnedOf(seal.index));
   if (value === 0) return ["status_good", list.issuedAt, null];
-  const found = await details(run, seal);
   const detail = found?.of(seal.index);
   const named = detail && detail.status !== "valid" ? `status_${detail.status}` : null;
   return [named ?? VALUES[value] ?? "status_ended", list.issuedAt, detail ?? null];
 }
 
+/** What the list says of what it rests on (isWarned null: nothing), and the details of it, at a moment. */
+function judgeFoundations(run, isWarned, told) {
+  if (isWarned === null) run.foundations = { code: "foundations_not_checked" };
+  else if (isWarned && !(run.moment < told?.since)) run.foundations = { code: "foundation_fallen", ...told };
+}
+
 async function details(run, seal) {
-  const token = await statusToken(seal.list, true);
+  const uri = `${seal.list}/details/${partOf(seal.index)}`;
+  const token = await statusToken(uri);
   if (token === null) return null;
   try {
-    return await readDetails(token, seal.list + "/details", run.registry);
+    return await readDetails(token, uri, run.registry);
   } catch {
     return null;
   }
 }
 
 /** A past moment: the details count the acts; none, or one alone, is an answer by itself. */
-async function past(run, seal) {
+async function past(run, seal, isWarned) {
   const found = await details(run, seal);
   if (found === null) return ["status_history", null, null];
   const detail = found.of(seal.index);
-  if (found.issuedAt < run.moment) return ["status_history", found.issuedAt, null];
+  const isOpen = found.issuedAt < run.moment || (detail !== undefined && detail.changes !== 1);
+  if (isOpen) return ["status_history", found.issuedAt, null];
+  judgeFoundations(run, isWarned, found.warnedOf(seal.index));
   if (detail === undefined) return ["status_good", found.issuedAt, null];
-  if (detail.changes !== 1) return ["status_history", found.issuedAt, null];
   const isBefore = run.moment < detail.since;
   return [isBefore ? "status_good" : `status_${detail.status}`, found.issuedAt, detail];
 }
@@ -163,8 +173,16 @@ function report(run, seal) {
 }
 
 function warnings(run) {
-  if (!run.isSigned || run.registry.asOf !== null) return [];
-  return [{ code: "competence_unlisted", reason: run.ground.reasons.competence_unlisted }];
+  const said = [], words = run.ground.reasons, told = run.foundations;
+  if (told?.code === "foundation_fallen") said.push(fallen(told, words));
+  else if (told && run.type?.rests_on?.length) said.push({ code: told.code, reason: words[told.code] });
+  if (run.isSigned && run.registry.asOf === null) said.push({ code: "competence_unlisted", reason: words.competence_unlisted });
+  return said;
+}
+
+function fallen({ code, status, since }, words) {
+  if (status === undefined) return { code, reason: words[code] };
+  return { code, status, since: instant(since), reason: words[`${code}_${status}`] };
 }
 
 function verdict(steps, requiresLog) {

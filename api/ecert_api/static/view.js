@@ -19,8 +19,9 @@ export function judge(report, isPast) {
   const failures = report.steps.filter((one) => one.outcome === "failed");
   const failed = failures[0];
   if (report.verdict === "valid") {
-    if (isPast) return { tone: "good", headline: say("goodAt", report.at.slice(0, 10)) };
-    return { tone: "good", headline: say(report.certificate.copy ? "goodCopy" : "good") };
+    const good = isPast ? say("goodAt", report.at.slice(0, 10)) : say(report.certificate.copy ? "goodCopy" : "good");
+    const fallen = report.warnings.find((one) => one.code === "foundation_fallen"); // the clerk sees it first
+    return fallen ? { tone: "warn", headline: say("mind", good, pick(fallen.reason)) } : { tone: "good", headline: good };
   }
   if (report.verdict === "undetermined") {
     const isStatusAlone = report.steps.every((one) => one.step === "status" || one.outcome === "passed" || ["no_receipt", "agreement_none"].includes(one.code));
@@ -48,8 +49,8 @@ export function show(report, { day = "", note = null, ask = null } = {}) {
   const { tone, headline } = judge(report, day !== "" && Date.parse(report.at) < Date.now());
   const shown = report.certificate;
   const name = shown ? [shown.type.name && pick(shown.type.name), shown.number] : [];
-  const asked = day && tone !== "good" ? say("asked", day) : null;
-  const warned = report.warnings.map((one) => pick(one.reason)); // beside the verdict, never the verdict
+  const asked = day && report.verdict !== "valid" ? say("asked", day) : null;
+  const warned = report.warnings.map(told); // beside the verdict, never the verdict
   const lines = [...name, ...reasons(report, shown), ...warned, asked, note].filter(Boolean).map((text) => element("p", "", text));
   const mark = element("span", "mark", MARKS[tone]);
   mark.setAttribute("aria-hidden", "true");
@@ -57,6 +58,8 @@ export function show(report, { day = "", note = null, ask = null } = {}) {
   fill("verdict", tone, mark, element("h2", "", headline), ...lines, ...(ask ? [button("askHere", ask)] : []));
   fill("report", "", ...(shown ? [element("h2", "", say("compare")), values(shown, report)] : []), element("h2", "", say("steps")), steps(report));
 }
+
+const told = (warning) => pick(warning.reason) + (warning.since ? ` (${say("since", moment(warning.since))})` : "");
 
 function button(word, act) {
   const made = element("button", "", say(word));

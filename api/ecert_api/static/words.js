@@ -46,6 +46,7 @@ const WORDS = {
   good: ["真实有效", "Genuine and in force"],
   goodAt: ["真实，当日有效（{0}）", "Genuine, and in force on {0}"],
   goodCopy: ["加注件真实有效", "Genuine copy, in force"],
+  mind: ["{0}；但{1}", "{0}, but {1}"],
   suspended: ["真实，但已暂扣", "Genuine, but suspended"],
   superseded: ["真实，但已被新版本取代", "Genuine, but superseded"],
   cancelled: ["真实，但已注销", "Genuine, but cancelled"],
