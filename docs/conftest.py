@@ -13,6 +13,8 @@ from typing import Any
 from sybil import Example, Sybil
 from sybil.parsers.markdown import CodeBlockParser, PythonCodeBlockParser
 
+from tests.flows.command import quick_command
+
 
 class TranscriptParser(CodeBlockParser):
     """Run every ``$ command`` of a console block and compare what it prints; ``…`` stands for anything."""
@@ -35,7 +37,9 @@ def _run(command: str, namespace: dict[str, Any]) -> list[str]:
     folder = namespace["folder"]
     environment = {
         **os.environ,
-        "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",
+        "PATH": os.pathsep.join(
+            [quick_command(), str(Path(sys.executable).parent), os.environ["PATH"]]
+        ),
         "XDG_STATE_HOME": str(folder / "state"),
     }
     done = subprocess.run(

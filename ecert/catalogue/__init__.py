@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable, Iterator
+from functools import lru_cache
 from importlib.resources import files
 from importlib.resources.abc import Traversable
 from pathlib import Path
@@ -77,8 +78,12 @@ def load_catalogue(
     Without folders: the types that are shipped. A broken folder is told to ``reports`` and left
     out, so that it stops its own type and no other; without it, raises: TypeFolderError.
     """
-    found = []
-    for root in roots or (built_in_root(),):
+    shipped = built_in_root()
+    found: list[CertificateType] = []
+    for root in roots or (shipped,):
+        if root == shipped:
+            found += _shipped()
+            continue
         for folder in _folders(root):
             try:
                 found.append(_load(folder))
@@ -87,6 +92,11 @@ def load_catalogue(
                     raise
                 reports(error.message)
     return Catalogue(found)
+
+
+@lru_cache(maxsize=1)  # they are part of the program, and do not change while it runs
+def _shipped() -> tuple[CertificateType, ...]:
+    return tuple(_load(folder) for folder in _folders(built_in_root()))
 
 
 def _load(place: tuple[str, Traversable | Path]) -> CertificateType:

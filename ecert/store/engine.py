@@ -6,11 +6,14 @@ from typing import Any
 
 from alembic import command
 from alembic.config import Config
-from sqlalchemy import Connection, Engine, create_engine, event, inspect
+from alembic.migration import MigrationContext
+from alembic.script import ScriptDirectory
+from sqlalchemy import Connection, Engine, create_engine, event, insert, inspect
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import ArgumentError
 
 from ecert.errors import HomeError
+from ecert.store.tables import audit_head, log_head, metadata
 
 BUSY_MILLISECONDS = 15_000
 HEAD = "0007"  # the newest migration
@@ -70,13 +73,34 @@ def reader(engine: Engine) -> Engine:
     return engine.execution_options(isolation_level="AUTOCOMMIT")
 
 
+def lay_out(engine: Engine) -> None:
+    """Lay out the tables of an empty database as they are now; bring an older one up to date."""
+    with writer(engine).begin() as connection:
+        if inspect(connection).has_table("alembic_version"):
+            _upgrade(connection)
+            return
+        metadata.create_all(connection)
+        for head in (log_head, audit_head):  # both trees begin empty
+            connection.execute(insert(head).values(id=1, size=0, edge=b""))
+        MigrationContext.configure(connection).stamp(ScriptDirectory.from_config(_config()), HEAD)
+
+
 def migrate(engine: Engine) -> None:
     """Bring the database to the present schema (Alembic), all or nothing."""
+    with writer(engine).begin() as connection:
+        _upgrade(connection)
+
+
+def _upgrade(connection: Connection) -> None:
+    config = _config()
+    config.attributes["connection"] = connection
+    command.upgrade(config, "head")
+
+
+def _config() -> Config:
     config = Config()
     config.set_main_option("script_location", "ecert.store:migrations")
-    with writer(engine).begin() as connection:
-        config.attributes["connection"] = connection
-        command.upgrade(config, "head")
+    return config
 
 
 def is_migrated(engine: Engine) -> bool:

@@ -20,7 +20,15 @@ from sqlalchemy.exc import (
 
 from ecert.errors import HomeError, InputError, StoreBusy
 from ecert.store.connection import Reading, Transaction
-from ecert.store.engine import is_migrated, is_newest, migrate, open_engine, reader, writer
+from ecert.store.engine import (
+    is_migrated,
+    is_newest,
+    lay_out,
+    migrate,
+    open_engine,
+    reader,
+    writer,
+)
 
 T = TypeVar("T")
 _ATTEMPTS = 6
@@ -46,9 +54,9 @@ class Store:
         return self._engine.dialect.name
 
     def set_up(self) -> None:
-        """Create or migrate the tables. Raises: StoreBusy, HomeError."""
+        """Lay out the tables, or migrate older ones. Raises: StoreBusy, HomeError."""
         with _translated():
-            migrate(self._engine)
+            lay_out(self._engine)
 
     def check_set_up(self) -> None:
         """Refuse a database that was never set up, and bring an older one up to date.

@@ -55,6 +55,32 @@ def run(
     return subprocess.CompletedProcess(list(words), code, *said)
 
 
+_SHIM = """#!{python} -ISE
+import json, os, socket, sys
+
+words = sys.argv[1:]
+if "serve" in words or "--version" in words:  # what runs long, and what is about starting
+    os.execv({ecert!r}, ["ecert", *words])
+asked = {{"words": words, "folder": os.getcwd(), "environment": dict(os.environ)}}
+with socket.socket(socket.AF_UNIX) as connection:
+    connection.connect({address!r})
+    socket.send_fds(connection, [json.dumps(asked).encode()], [0, 1, 2])
+    connection.shutdown(socket.SHUT_WR)
+    sys.exit(int(connection.recv(16)))
+"""
+
+
+@functools.cache
+def quick_command() -> str:
+    """Give a folder with a program ``ecert`` for shells: it runs its words as ``run`` does."""
+    address = _address()
+    program = Path(address).parent / "ecert"
+    own = str(Path(sys.executable).parent / "ecert")
+    program.write_text(_SHIM.format(python=sys.executable, ecert=own, address=address))
+    program.chmod(0o755)
+    return str(program.parent)
+
+
 @functools.cache
 def _address() -> str:
     """Start the process that the others are forked from; it ends with this one."""

@@ -2,28 +2,108 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
+from alembic import command
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
+from sqlalchemy import Engine, inspect, select, text
 
-from ecert.store import Store
-from ecert.store.tables import metadata
+from ecert.model import Basis, Operation, Record
+from ecert.store.engine import _config, lay_out, migrate, open_engine
+from ecert.store.tables import fallen_foundations, metadata
+from ecert.testing import temporary_registry
+from tests.conftest import CLERK, WORKS
+
+SITING, LAND = "project-siting-opinion", "land-use-planning-permit"
 
 
+@pytest.mark.parametrize("way", [lay_out, migrate], ids=["laid out", "migrated"])
 @pytest.mark.parametrize("backend", ["sqlite", "postgresql"])
-def test_migrated_tables_are_the_declared_ones(
-    backend: str, tmp_path: Path, request: pytest.FixtureRequest
+def test_the_tables_are_the_declared_ones(
+    backend: str, way: Callable[[Engine], None], tmp_path: Path, request: pytest.FixtureRequest
 ) -> None:
     sqlite = f"sqlite:///{tmp_path / 'fresh.db'}"
     url = sqlite if backend == "sqlite" else request.getfixturevalue("postgres_url")
-    store = Store(url)
-    store.set_up()
-    store.set_up()  # again changes nothing
-    with store.reading() as reading:
-        context = MigrationContext.configure(reading.connection)
+    engine = open_engine(url)
+    for _ in range(2):  # again changes nothing
+        way(engine)
+    with engine.connect() as connection:
+        context = MigrationContext.configure(connection)
         differences: list[Any] = compare_metadata(context, metadata)
-    store.close()
+    engine.dispose()
     assert differences == []
+
+
+@pytest.mark.parametrize("backend", ["sqlite", "postgresql"])
+def test_what_is_laid_out_is_what_is_migrated(
+    backend: str, tmp_path: Path, request: pytest.FixtureRequest
+) -> None:
+    """Rows, columns, keys and indexes, as the database itself describes them."""
+    found = []
+    for way in (lay_out, migrate):
+        sqlite = f"sqlite:///{tmp_path / way.__name__}.db"
+        engine = open_engine(
+            sqlite if backend == "sqlite" else request.getfixturevalue("postgres_url")
+        )
+        way(engine)
+        found.append(_described(engine))
+        metadata.drop_all(engine)
+        with engine.begin() as connection:
+            connection.execute(text("DROP TABLE alembic_version"))
+        engine.dispose()
+    assert found[0] == found[1]
+
+
+def _described(engine: Engine) -> dict[str, Any]:
+    seen = inspect(engine)
+    with engine.connect() as connection:
+        rows = {
+            name: connection.execute(select(table)).all() for name, table in metadata.tables.items()
+        }
+    return {
+        name: {
+            "rows": rows.get(name),
+            "columns": sorted(
+                (str(one["name"]), str(one["type"]), one["nullable"])
+                for one in seen.get_columns(name)
+            ),
+            "key": seen.get_pk_constraint(name)["constrained_columns"],
+            "indexes": sorted(
+                (str(one["name"]), tuple(one["column_names"]), bool(one["unique"]))
+                for one in seen.get_indexes(name)
+            ),
+            "foreign": sorted(
+                (tuple(one["constrained_columns"]), one["referred_table"], str(one["options"]))
+                for one in seen.get_foreign_keys(name)
+            ),
+        }
+        for name in seen.get_table_names()
+    }
+
+
+def test_what_had_fallen_before_the_upgrade_is_worked_out() -> None:
+    with temporary_registry() as registry:
+        issued: dict[str, Record] = {}
+        for before, slug in (("", SITING), (SITING, LAND), (LAND, WORKS)):
+            rests_on = [issued[before].id] if before else []
+            draft = {**registry.catalogue.newest(slug).example, "rests_on": rests_on}
+            issued[slug] = registry.certificates.issue(slug, draft, by=CLERK).record
+        why = Basis("核查", "文", "李四")
+        registry.certificates.operate(issued[SITING].id, Operation.WITHDRAW, basis=why, by=CLERK)
+        engine = open_engine(f"sqlite:///{registry.home / 'ecert.db'}")
+        config = _config()
+        kept = []
+        for _ in range(2):
+            with engine.connect() as connection:
+                kept.append(connection.execute(select(fallen_foundations)).all())
+            with engine.begin() as connection:
+                config.attributes["connection"] = connection
+                command.downgrade(config, "0006")
+            migrate(engine)
+        engine.dispose()
+    assert len(kept[0]) == 2
+    assert kept[0] == kept[1]
