@@ -56,6 +56,7 @@ class Settings(BaseSettings):
     ``verify_per_minute`` bounds ``POST /verify`` for each address, 0 for no limit; the address is
     what ``X-Forwarded-For`` says where the caller is one of ``trusted_proxies``. ``metrics_port``
     gives metrics to whoever reaches it on ``metrics_host``; 0: only ``/metrics`` with its scope.
+    ``sign_in_minutes`` is how old a holder's sign-in may be where he opens his own certificates.
     """
 
     model_config = SettingsConfigDict(env_prefix="ECERT_", extra="forbid", frozen=True)
@@ -73,6 +74,7 @@ class Settings(BaseSettings):
     trusted_proxies: str = ""
     metrics_host: str = "127.0.0.1"
     metrics_port: int = 0
+    sign_in_minutes: int = 15
 
     @model_validator(mode="after")
     def check(self) -> Self:
@@ -86,6 +88,8 @@ class Settings(BaseSettings):
             raise ValueError("time_stamp_url: an address that begins with http:// or https://")
         if self.defining_body:
             check_credit_code(self.defining_body)
+        if not 1 <= self.sign_in_minutes <= 60:
+            raise ValueError("sign_in_minutes: between 1 and 60")
         return self
 
     @classmethod
@@ -208,6 +212,7 @@ def _registry(
         is_trial=settings.trial,
         allow_provisional=settings.allow_provisional,
         defining_body=settings.defining_body,
+        sign_in_minutes=settings.sign_in_minutes,
     )
     premises = Premises(
         home=home,

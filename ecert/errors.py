@@ -23,6 +23,7 @@
     │   ├── ConsentOfAnother         consent_of_another    the grant is of another person or project
     │   ├── FieldNotAllowed          field_not_allowed     neither rule nor grant allows this field
     │   ├── IdTokenRefused           id_token_refused      the holder's ID token is not acceptable
+    │   │   └── SignInAgain          sign_in_again         the sign-in is too old for this
     │   ├── UseCodeRefused           use_code_refused      a use code that is wrong, used or too late
     │   ├── AddressNotAllowed        address_not_allowed   the client may not call from this address
     │   └── NotCompetent             not_competent         the agency may not issue this type on that day
@@ -38,6 +39,7 @@
     │   ├── StillRunning             still_running         the same request is being worked on
     │   ├── SettingFixed             setting_fixed         may not change after the first issue
     │   ├── CompetenceOverlaps       competence_overlaps   two periods of one agency and type overlap
+    │   ├── Transferred              transferred           another agency acts upon it now
     │   └── IssuedAfter              issued_after          certificates were issued in that time
     ├── RenderError                  cannot_be_drawn       a page cannot be drawn; the character is named
     ├── KeyUnavailable               key_unavailable       no key, or it cannot be opened
@@ -211,6 +213,12 @@ class IdTokenRefused(Forbidden):
     code = "id_token_refused"
 
 
+class SignInAgain(IdTokenRefused):
+    """The holder signed in too long ago for this, or his provider does not say when."""
+
+    code = "sign_in_again"
+
+
 class UseCodeRefused(Forbidden):
     """The use code is wrong, was used, or came too late."""
 
@@ -299,6 +307,12 @@ class CompetenceOverlaps(Refused):
     """Another period of the same agency and type has a day in common with this one."""
 
     code = "competence_overlaps"
+
+
+class Transferred(Refused):
+    """What the agency issued was transferred; its successor acts upon it now."""
+
+    code = "transferred"
 
 
 class IssuedAfter(Refused):

@@ -12,7 +12,7 @@ from urllib.parse import unquote
 from fastapi import Depends, Request
 from starlette.exceptions import HTTPException
 
-from ecert.errors import AddressNotAllowed, IdTokenRefused, InputError
+from ecert.errors import AddressNotAllowed, IdTokenRefused, InputError, SignInAgain
 from ecert.model import Actor, is_line
 from ecert.registry import (
     Caller,
@@ -181,7 +181,19 @@ async def reading_actor(request: Request, scope: str) -> Actor:
     purpose, matter, operator = (
         ground_of(request, name) for name in ("Purpose", "Matter", "Operator")
     )
-    return caller.actor(operator=operator, purpose=purpose, matter=matter)
+    return await vouched(request, caller.actor(operator=operator, purpose=purpose, matter=matter))
+
+
+async def vouched(request: Request, by: Actor, id_token: str | None = None) -> Actor:
+    """Let an identity provider vouch for the clerk, where the client hands his ID token in.
+
+    ``id_token`` is the body's; else the header ``X-Operator-Token`` counts. Raises: IdTokenRefused.
+    """
+    given = id_token or _header(request, b"x-operator-token")
+    if not given:
+        return by
+    service = service_of(request)
+    return await service.write(service.registry.holders.clerk, by, given)
 
 
 async def idempotency_of(request: Request) -> Idempotency:
@@ -206,5 +218,18 @@ async def require_json(request: Request) -> None:
 
 
 CallerDep = Annotated[Caller, Depends(caller_of)]
+
+
+async def fresh_holder_of(request: Request) -> SignedIn:
+    """Find which holder calls, who signed in just now: for his own certificates. Raises: 401."""
+    holder, service = await holder_of(request), service_of(request)
+    try:
+        service.registry.holders.require_fresh(holder)
+    except SignInAgain as error:
+        raise unauthorised(error.message, error.code) from None
+    return holder
+
+
 HolderDep = Annotated[SignedIn, Depends(holder_of)]
+FreshHolderDep = Annotated[SignedIn, Depends(fresh_holder_of)]
 JSON_ONLY = [Depends(require_json)]

@@ -99,6 +99,10 @@ VERBS = {
     "agency": Verb(
         ("agencies", "documents"), "Agencies 机构: departments that issue or use certificates."
     ),
+    "reception": Verb(
+        ("receptions",),
+        "Receptions 综合受理、委托: which agency receives, or issues, for another.",
+    ),
     "type": Verb(("setup",), "Certificate types 证照类型."),
     "documents": Verb(("documents",), "Signed documents 证照文件 in bulk."),
     "keys": Verb(("keys",), "Keys 密钥: their private halves never leave the home."),

@@ -111,7 +111,8 @@ def _branch(
 def _line(one: Competence) -> str:
     last = f" to {one.to_day}" if one.to_day else ""
     only = f" ({one.only} only)" if one.only else ""
-    return f"{one.slug}{only}  from {one.from_day}{last}  {one.basis}"
+    after = f"  then {one.successor}" if one.successor else ""
+    return f"{one.slug}{only}  from {one.from_day}{last}{after}  {one.basis}"
 
 
 @agency_app.command("allow")
@@ -211,6 +212,34 @@ def agency_change(
     show(
         {**changed.to_json(), "from": wish.from_day.isoformat(), "name": wish.name}, as_json, lines
     )
+
+
+@agency_app.command("transfer")
+def agency_transfer(
+    code: Code,
+    types: Annotated[
+        list[str], typer.Option("--type", metavar="TYPE", help="A type to transfer; repeatable.")
+    ],
+    to: Annotated[str, typer.Option(metavar="CODE", help="Credit code of the successor.")],
+    from_day: Annotated[
+        datetime,
+        typer.Option(
+            "--from", formats=["%Y-%m-%d"], help="First day on which it is the successor's."
+        ),
+    ],
+    basis: Basis,
+    operator: Operator = None,
+    as_json: Json = False,
+) -> None:
+    """Transfer types to a successor 承继: it issues them, and acts upon what there is, from a day on.
+
+    Example: `ecert agency transfer 11440114MA00000928 --type TYPE --to CODE --from 2027-01-01 --basis 穗编办6号`
+    """
+    with opened(publishes=True) as registry:
+        ended = registry.register.transfer(
+            code, types, to=to, from_day=from_day.date(), basis=basis, by=actor(operator)
+        )
+    _show(ended, as_json)
 
 
 @agency_app.command("close")

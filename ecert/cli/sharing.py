@@ -23,11 +23,12 @@ from ecert.cli._console import (
 )
 from ecert.errors import FileError, NotFound
 from ecert.formats.id_token import Provider
+from ecert.ledger.rules import Mode
 from ecert.model import Actor, Basis
 from ecert.pictures import supervision_html
 from ecert.reuse.grant import grant_json
 from ecert.reuse.objection import ObjectionState, objection_json
-from ecert.reuse.sharing import Mode, new_rule, rule_json
+from ecert.reuse.sharing import new_rule, rule_json
 from ecert.reuse.supervision import figures_csv
 
 sharing_app = typer.Typer(help="Sharing rules 共享规则: which agency may have which type.")

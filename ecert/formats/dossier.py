@@ -76,6 +76,7 @@ class Dossier:
     project_code: str | None
     states: Mapping[str, str]
     given: tuple[Given, ...]
+    received_by: str | None = None
 
     def claims(self, base: str) -> dict[str, Any]:
         """Give the claims of the statement."""
@@ -84,6 +85,7 @@ class Dossier:
             "jti": f"{self.id}.{self.revision}",
             "iat": self.made_at,
             "agency": self.agency,
+            **({} if self.received_by is None else {"received_by": self.received_by}),
             "client": self.client,
             "operator": self.operator,
             "matter": {"code": self.matter, "version": self.matter_version},
@@ -229,6 +231,7 @@ def _to_dossier(claims: Mapping[str, Any]) -> Dossier:
         project_code=_optional(claims, "project_code"),
         states=dict(claims["materials"]),
         given=tuple(_to_given(one) for one in given),
+        received_by=text_claim(claims, "received_by") if "received_by" in claims else None,
     )
 
 

@@ -31,7 +31,7 @@ class Provider:
     ``audiences`` are the online halls whose sign-ins count, ``levels`` the values of ``acr`` that
     are sure enough, ``claims`` where a credit code (001) or resident number (111) stands, ``keys``
     its JWK set, ``algorithm`` the one it signs with. ``portals`` are the audiences whose sign-ins
-    open a holder's own pages; none named: every hall's. Name them where departments run halls.
+    open a holder's own pages; none named: no sign-in does.
     """
 
     issuer: str
@@ -58,13 +58,15 @@ class Provider:
 class SignedIn:
     """Who signed in: a holder's code and its type, and the nonce that the sign-in was for.
 
-    ``is_own``: the sign-in also opens the holder's own pages.
+    ``is_own``: the sign-in also opens the holder's own pages. ``signed_in_at`` is when he last
+    proved who he is (``auth_time``, Unix seconds); None where the provider does not say.
     """
 
     code: str
     code_type: str
     nonce: str | None
     is_own: bool = True
+    signed_in_at: int | None = None
 
 
 def check_provider(provider: Provider) -> Provider:
@@ -125,8 +127,11 @@ def _signed_in(claims: Mapping[str, Any], provider: Provider, now: int) -> Signe
     nonce = claims.get("nonce")
     if not isinstance(nonce, str | None):
         raise IdTokenRefused("the nonce is a text")
-    is_own = not provider.portals or set(_named(claims)) <= set(provider.portals)
-    return SignedIn(code, code_type, nonce, is_own)
+    is_own = set(_named(claims)) <= set(provider.portals)
+    signed_in_at = claims.get("auth_time")
+    if signed_in_at is not None and type(signed_in_at) is not int:
+        raise IdTokenRefused("auth_time is a number of seconds")
+    return SignedIn(code, code_type, nonce, is_own, signed_in_at)
 
 
 def _named(claims: Mapping[str, Any]) -> Any:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
+from functools import cache
 
 from ecert.catalogue import CertificateType
 from ecert.errors import (
@@ -14,6 +15,7 @@ from ecert.errors import (
     IdempotencyMismatch,
     NotFound,
     NotInForce,
+    NumberTaken,
     TypeChanged,
     TypeNotIssuable,
 )
@@ -23,9 +25,18 @@ from ecert.issuance.order import (
     Work,
     each,
 )
-from ecert.ledger.access import ISSUE, holds, may_rest_on, no_certificate
+from ecert.ledger.access import (
+    ISSUE,
+    Sight,
+    holds,
+    may_rest_on,
+    no_certificate,
+    require_issues_for,
+    sight_of,
+)
 from ecert.ledger.acting import Desk
 from ecert.ledger.register import require_competent
+from ecert.ledger.succession import read_succession
 from ecert.model import (
     Draft,
     FallenFoundation,
@@ -93,8 +104,9 @@ def check_competent(tx: Transaction, _desk: Desk, works: list[Work], now: dateti
         agency = known[work.order.agency.code]
         if work.order.agency != agency:
             work.order = replace(work.order, agency=agency)
-        today = civil_date(now, agency.time_zone)
-        require_competent(held, agency, work.order.kind.slug, today)
+        slug = work.order.kind.slug
+        require_issues_for(tx, work.order.by, agency.code, slug, now)
+        require_competent(held, agency, slug, civil_date(now, agency.time_zone))
 
     each(check, works)
 
@@ -161,6 +173,7 @@ def check_foundations(tx: Transaction, _desk: Desk, works: list[Work], now: date
     locked = certificates.lock_statuses(tx, wanted) if wanted else {}
     newest = foundations.newest_of(tx, {one: row[3] for one, row in locked.items()})
     told = foundations.fallen(tx, newest.values())
+    sights = cache(lambda by: sight_of(tx, by, now))
 
     def check(work: Work) -> None:
         draft, previous = work.order.draft, _previous(tx, work)
@@ -170,7 +183,7 @@ def check_foundations(tx: Transaction, _desk: Desk, works: list[Work], now: date
             return
         for place, foundation in enumerate(draft.rests_on):
             if foundation not in relied_on:
-                _require_in_force(work, place, locked.get(foundation), now)
+                _require_in_force(work, place, locked.get(foundation), sights(work.order.by), now)
         own = {newest[one] for one in draft.rests_on if one in newest}
         before = {} if previous is None else foundations.fallen(tx, [previous.id])
         work.fallen = _inherited(own, told, [fell for some in before.values() for fell in some])
@@ -203,10 +216,14 @@ def _inherited(
 
 
 def _require_in_force(
-    work: Work, place: int, found: tuple[str, Status, int | None, str | None] | None, now: datetime
+    work: Work,
+    place: int,
+    found: tuple[str, Status, int | None, str | None] | None,
+    sight: Sight,
+    now: datetime,
 ) -> None:
-    foundation = work.order.draft.rests_on[place]
-    if found is None or not may_rest_on(work.order.by, found[0], foundation):
+    foundation, agency = work.order.draft.rests_on[place], work.order.agency.code
+    if found is None or not may_rest_on(sight, agency, found[0], foundation):
         raise _refused_foundation(place, "unknown", "没有这个证照", "there is no such certificate")
     slug, stored, exp, _ = found
     if slug not in work.order.kind.may_rest_on:
@@ -231,8 +248,13 @@ def take_over(tx: Transaction, _desk: Desk, works: list[Work], now: datetime) ->
         if succession is None:
             return
         previous = certificates.lock(tx, succession.previous)
-        if previous is None or previous.issuer != work.order.agency.code:
+        if previous is None:
             raise no_certificate()
+        agency, issuer, number = work.order.agency.code, previous.issuer, previous.body["number"]
+        if read_succession(tx, now).responsible(issuer, previous.slug) != agency:
+            raise no_certificate()
+        if issuer != agency and certificates.is_number_taken(tx, [agency], previous.slug, number):
+            raise NumberTaken(f"another current certificate of {agency} has the number {number}")
         status = effective_status(previous.status, previous.exp, now.timestamp())
         check_transition(succession.operation, status, previous.superseded_by)
         if draft.number not in {None, previous.body["number"]}:

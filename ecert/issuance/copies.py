@@ -29,6 +29,7 @@ from ecert.keys import SigningKey
 from ecert.ledger.access import no_certificate
 from ecert.ledger.acting import Desk
 from ecert.ledger.log import append_entries
+from ecert.ledger.succession import read_succession
 from ecert.model import DEFAULT_ZONE, Record, Status, Validity, civil_date, effective_status
 from ecert.store import CopyRow, Transaction, agencies, certificates, documents
 
@@ -47,6 +48,7 @@ class PreparedCopy:
     """A copy that was signed and is yet to be logged, or (``there``) one that was before."""
 
     record: Record
+    signer: str = ""  # the agency that lends it: the issuer, or its successor
     copy: Copy | None = None
     token: str = ""
     seal: str = ""
@@ -88,7 +90,8 @@ def prepare(
         lapses_at=lapses_at,
         credential_digest=b64url(record.digest),
     )
-    return _sign(desk, record, copy)
+    signer = read_succession(tx, now).responsible(record.issuer, record.slug)
+    return _sign(desk, record, copy, signer)
 
 
 def log_copies(tx: Transaction, prepared: Sequence[PreparedCopy]) -> list[CopyRow]:
@@ -115,14 +118,14 @@ def type_of(catalogue: Catalogue, record: Record) -> CertificateType:
     return kind
 
 
-def _sign(desk: Desk, record: Record, copy: Copy) -> PreparedCopy:
-    key, salt = desk.keys.agency_key(record.issuer), desk.randomness(SALT_BYTES)
-    issuer = desk.charter.agency_address(record.issuer)
+def _sign(desk: Desk, record: Record, copy: Copy, signer: str) -> PreparedCopy:
+    key, salt = desk.keys.agency_key(signer), desk.randomness(SALT_BYTES)
+    issuer = desk.charter.agency_address(signer)
     token = sign_copy(copy, key.signer, issuer=issuer, chain=key.chain)
     seal = _seal(desk, record, copy, token, key)
     parse_copy(token)  # read back what was signed before it is logged: it cannot be undone
     parse_seal(seal)
-    return PreparedCopy(record, copy, token, seal, salt)
+    return PreparedCopy(record, signer, copy, token, seal, salt)
 
 
 def _seal(desk: Desk, record: Record, copy: Copy, token: str, key: SigningKey) -> str:
@@ -155,7 +158,7 @@ def _entry(one: PreparedCopy) -> bytes:
     return log_entry(
         event=EVENT,
         time=rfc3339(instant(one.copy.made_at)),
-        issuer=one.record.issuer,
+        issuer=one.signer,
         kind=one.record.slug,
         commitment=commitment(one.salt, one.token.encode("ascii")),
         ref=one.record.log_index,

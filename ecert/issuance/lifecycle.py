@@ -10,13 +10,12 @@ from datetime import datetime
 
 from ecert._encoding import b64url
 from ecert.formats.statement import Statement
-from ecert.issuance.signing import SignedStatement, sign
-from ecert.ledger.access import may_operate, no_certificate
+from ecert.issuance.signing import REGISTRY_ITSELF, SignedStatement, sign
+from ecert.ledger.access import acting_on, no_certificate
 from ecert.ledger.acting import Desk
 from ecert.ledger.log import append_entries
 from ecert.ledger.trail import AuditEntry, named
 from ecert.model import (
-    DEFAULT_ZONE,
     FALLEN,
     TRANSITIONS,
     Actor,
@@ -68,20 +67,23 @@ class _Done:
 
 def _operate(tx: Transaction, desk: Desk, act: Act, by: Actor, now: datetime) -> _Done:
     found = certificates.find(tx, act.identifier)
-    if found is None or not may_operate(by, found.issuer):
+    if found is None:
         raise no_certificate()
+    responsible = acting_on(tx, by, found, now)
     dependents = _lock_dependents(tx, act)
     record = certificates.lock(tx, act.identifier) or found
     status = effective_status(record.status, record.exp, now.timestamp())
     result = check_transition(act.operation, status, record.superseded_by)
     seconds, digest = int(now.timestamp()), b64url(record.digest)
     statement = Statement(record.id, act.operation, result, seconds, act.basis, digest)
-    signed = sign(desk, record, statement)
+    agency = agencies.find(tx, responsible)
+    assert agency is not None  # noqa: S101 - a certificate's agency is registered
+    today = civil_date(now, agency.time_zone)
+    signer = REGISTRY_ITSELF if agency.is_closed(today) else responsible
+    signed = sign(desk, record, statement, signer)
     certificates.put_status(tx, record.id, result, seconds)
     foundations.touch_lists(tx, dependents)
-    agency = agencies.find(tx, record.issuer)
-    zone = DEFAULT_ZONE if agency is None else agency.time_zone
-    day, _ = Validity(civil_date(now, zone), None).seconds(zone)
+    day, _ = Validity(today, None).seconds(agency.time_zone)
     return _Done(signed, dependents, day)
 
 

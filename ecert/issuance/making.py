@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
@@ -81,7 +82,8 @@ def _certificate(desk: Desk, work: Work, now: datetime) -> Certificate:
     order, draft, kind = work.order, work.order.draft, work.order.kind
     code = kind.code(desk.charter.defining_body)
     if work.previous is not None:
-        identifier = parse_identifier(work.previous.id).bump()
+        before = parse_identifier(work.previous.id)
+        identifier = replace(before, issuer_code=order.agency.code).bump()
     elif order.identifier is not None:
         identifier = order.identifier
     else:

@@ -15,12 +15,13 @@ from ecert.issuance.order import (
     each,
 )
 from ecert.ledger.acting import Desk
+from ecert.ledger.succession import read_succession
 from ecert.store import Transaction, certificates, counters
 
 _ROUNDS_OF_NUMBERS = 100
 
 
-def mint_numbers(tx: Transaction, _desk: Desk, works: list[Work], _now: datetime) -> None:
+def mint_numbers(tx: Transaction, _desk: Desk, works: list[Work], now: datetime) -> None:
     """Give every new certificate its number, and its local one where the type has a pattern."""
     brought: set[tuple[str, str, str]] = set()
     unnumbered: list[Work] = []
@@ -34,7 +35,7 @@ def mint_numbers(tx: Transaction, _desk: Desk, works: list[Work], _now: datetime
             unnumbered.append(work)
             return
         key = order.agency.code, order.kind.slug, order.draft.number
-        if key in brought or certificates.is_number_taken(tx, *key):
+        if key in brought or _is_taken(tx, *key, now):
             raise NumberTaken("another current certificate of this type has the number")
         brought.add(key)
         work.number = order.draft.number
@@ -45,6 +46,13 @@ def mint_numbers(tx: Transaction, _desk: Desk, works: list[Work], _now: datetime
     local = [work for work in works if not work.order.succession and not work.local_number]
     for counter, group in _by_prefix(local, lambda kind: kind.local_number).items():
         _mint_local(tx, "local|" + counter, group)
+
+
+def _is_taken(tx: Transaction, agency: str, slug: str, number: str, now: datetime) -> bool:
+    """Look at the agency's own, and at what it took over: their next versions will be its own."""
+    taken_over = read_succession(tx, now).taken_over(agency)
+    issuers = {agency, *(issuer for issuer, kind in taken_over if kind == slug)}
+    return certificates.is_number_taken(tx, issuers, slug, number)
 
 
 def _by_prefix(

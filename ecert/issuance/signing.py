@@ -11,6 +11,8 @@ from ecert.formats.statement import EVENTS, Statement, sign_statement
 from ecert.ledger.acting import Desk
 from ecert.model import Record
 
+REGISTRY_ITSELF = "-"  # signs where an agency was closed and nobody took over
+
 
 @dataclass(frozen=True, slots=True)
 class SignedStatement:
@@ -20,13 +22,14 @@ class SignedStatement:
     statement: Statement
     token: str
     salt: bytes
+    signer: str  # an agency, or - for the registry itself
 
     def entry(self) -> bytes:
         """Give its log entry; it refers to the issue."""
         return log_entry(
             event=EVENTS[self.statement.operation],
             time=rfc3339(instant(self.statement.at)),
-            issuer=self.record.issuer,
+            issuer=self.signer,
             kind=self.record.slug,
             commitment=commitment(self.salt, self.token.encode("ascii")),
             ref=self.record.log_index,
@@ -51,9 +54,11 @@ class SignedStatement:
         }
 
 
-def sign(desk: Desk, record: Record, statement: Statement) -> SignedStatement:
-    """Sign a statement with the key of the certificate's issuer. Raises: KeyUnavailable."""
-    key = desk.keys.agency_key(record.issuer)
-    issuer = desk.charter.agency_address(record.issuer)
+def sign(desk: Desk, record: Record, statement: Statement, signer: str) -> SignedStatement:
+    """Sign a statement with the key of the agency that acts, or the registry's. Raises: KeyUnavailable."""
+    if signer == REGISTRY_ITSELF:
+        key, issuer = desk.keys.registry_key(), desk.base
+    else:
+        key, issuer = desk.keys.agency_key(signer), desk.charter.agency_address(signer)
     token = sign_statement(statement, key.signer, issuer=issuer, chain=key.chain)
-    return SignedStatement(record, statement, token, desk.randomness(SALT_BYTES))
+    return SignedStatement(record, statement, token, desk.randomness(SALT_BYTES), signer)

@@ -85,7 +85,7 @@ def _supersede(tx: Transaction, desk: Desk, work: Work, seconds: int) -> SignedS
         credential_digest=b64url(previous.digest),
         successor=made(work).id,
     )
-    signed = sign(desk, previous, statement)
+    signed = sign(desk, previous, statement, work.order.agency.code)
     certificates.put_status(
         tx, previous.id, Status.SUPERSEDED, seconds, superseded_by=made(work).id
     )

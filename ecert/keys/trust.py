@@ -23,7 +23,7 @@ from ecert.keys.chain import (
     parse_certificate,
     verify_chain,
 )
-from ecert.model import DEFAULT_ZONE, Competence
+from ecert.model import DEFAULT_ZONE, Competence, civil_date
 
 _MAX_CACHED_CHAINS = 4096
 # Chains that led to an anchor, whichever trust file listed it: a chain proves the same every time.
@@ -47,6 +47,12 @@ class TrustedAgency:
     may_issue: tuple[Competence, ...] | None = None
     closed_on: date | None = None
 
+    def is_closed(self, at: int) -> bool:
+        """Tell whether it was no more at a moment (Unix seconds)."""
+        return self.closed_on is not None and self.closed_on <= civil_date(
+            instant(at), self.time_zone
+        )
+
     def name_on(self, day: date) -> str | None:
         """Give its name on a day, or None before it had one."""
         return next((name for start, name in reversed(self.names) if start <= day), None)
@@ -61,6 +67,11 @@ class TrustedAgency:
 
     def _held(self, slug: str) -> list[Competence]:
         return [one for one in self.may_issue or () if (one.slug, one.only) == (slug, None)]
+
+    def successor(self, slug: str, day: date) -> str | None:
+        """Name the agency that a type was transferred to by a day, or None."""
+        found = (one for one in self.may_issue or () if one.slug == slug)
+        return next((one.successor for one in found if one.successor and one.is_due(day)), None)
 
     def chains(self) -> tuple[tuple[bytes, ...], ...]:
         """Give each listed leaf with the intermediate certificates that are listed beside it."""
@@ -143,6 +154,16 @@ class TrustedRegistry:
         if agency is None:
             raise SignatureError("the agency is not in the trust file")
         return self._key(Role.AGENCY, code, tuple(chain), agency.anchors, at)
+
+    def responsible(self, issuer: str, slug: str, at: int) -> str:
+        """Name the agency that answers, at a moment (Unix seconds), for what another issued."""
+        found = [issuer]
+        while (agency := self.agencies.get(found[-1])) is not None:
+            following = agency.successor(slug, civil_date(instant(at), agency.time_zone))
+            if following is None or following in found:
+                break
+            found.append(following)
+        return found[-1]
 
     def status_key(self, chain: Sequence[bytes], at: int) -> VerifiedKey:
         """Check that a chain may sign status lists at a signing time. Raises: SignatureError."""

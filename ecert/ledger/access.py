@@ -8,19 +8,25 @@ What somebody may not see reads as absent, exactly as what is not there.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+from typing import Any
 
-from ecert.errors import Forbidden, InputError, NotFound
+from ecert.errors import Forbidden, InputError, NotFound, Transferred
 from ecert.ids import parse_identifier
-from ecert.model import Actor, Agency, Record
+from ecert.ledger.receptions import may_issue_for
+from ecert.ledger.rules import cited, opened_whole
+from ecert.ledger.succession import read_succession
+from ecert.model import DEFAULT_ZONE, Actor, Agency, Record, civil_date
 from ecert.store import (
     GrantRow,
-    ObjectionRow,
     Reading,
     RequestRow,
+    RuleRow,
     Visibility,
     agencies,
     certificates,
+    rules,
     trail,
 )
 
@@ -31,7 +37,6 @@ METRICS = "metrics:read"
 SCOPES = frozenset({ISSUE, OPERATE, READ, AUDIT, CLIENTS, MATTERS, SHARING, METRICS})
 ANYBODY = "*"  # a verb that needs no scope, only an actor
 MAX_IDENTIFIER = 128
-_OF_TYPE = READ + ":"  # certificates:read:<type>, of every agency
 
 
 # -- scopes ------------------------------------------------------------------------------------------
@@ -43,26 +48,15 @@ def is_operator(by: Actor) -> bool:
 
 
 def holds(by: Actor, scope: str) -> bool:
-    """Tell whether somebody holds a scope; to read some type is to read."""
-    if by.scopes is None or scope == ANYBODY or scope in by.scopes:
-        return True
-    return scope == READ and any(one.startswith(_OF_TYPE) for one in by.scopes)
+    """Tell whether somebody holds a scope."""
+    return by.scopes is None or scope == ANYBODY or scope in by.scopes
 
 
 def refusal(by: Actor, scope: str | None) -> Forbidden | None:
     """Give the refusal of a verb that needs a scope, or (None) an operator; None when it is allowed."""
     if scope is None:
         return None if is_operator(by) else Forbidden("only the registry's own operator does this")
-    if holds(by, scope):
-        return None
-    also = f" or {_OF_TYPE}<type>" if scope == READ else ""
-    return Forbidden(f"this needs the scope {scope}{also}")
-
-
-def is_scope(text: str, slugs: Iterable[str]) -> bool:
-    """Tell whether a text is a scope of a registry that knows certain types."""
-    is_of_type = text.startswith(_OF_TYPE) and text.removeprefix(_OF_TYPE) in set(slugs)
-    return text in SCOPES or is_of_type
+    return None if holds(by, scope) else Forbidden(f"this needs the scope {scope}")
 
 
 def check_given(by: Actor, scopes: Iterable[str]) -> None:
@@ -93,12 +87,17 @@ def acting_agency(by: Actor) -> str:
 
 
 def issuing_agency(by: Actor, code: str | None) -> str | None:
-    """Say for which agency somebody issues: over HTTP his own and no other. Raises: Forbidden."""
-    if is_operator(by):
-        return code
-    if code not in {None, by.agency}:
-        raise Forbidden("a client issues for its own agency only")
-    return by.agency
+    """Say for which agency somebody wants to issue: over HTTP his own unless he names another."""
+    return code if is_operator(by) or code is not None else by.agency
+
+
+def require_issues_for(reading: Reading, by: Actor, agency: str, slug: str, now: datetime) -> None:
+    """Refuse to issue for an agency that is neither one's own nor one's principal. Raises: Forbidden."""
+    if is_operator(by) or by.agency == agency:
+        return
+    succession = read_succession(reading, now)
+    if not may_issue_for(reading, by.agency or "", agency, slug, succession=succession, now=now):
+        raise Forbidden("a client issues for its own agency, or by a reception with issue 委托")
 
 
 def pick(known: Sequence[Agency], code: str | None) -> Agency:
@@ -162,11 +161,6 @@ def may_lift(reading: Reading, by: Actor, set_by: str | None) -> bool:
     return is_operator(by) or set_by is None or set_by in managed(reading, by)
 
 
-def asking_line(reading: Reading, by: Actor) -> list[str] | None:
-    """Name the agencies whose matters somebody may ask about; None for all."""
-    return None if by.agency is None else line_of(reading, by)
-
-
 # -- certificates ------------------------------------------------------------------------------------
 
 
@@ -175,51 +169,126 @@ def no_certificate() -> NotFound:
     return NotFound("there is no such certificate")
 
 
-def find_certificate(reading: Reading, by: Actor, identifier: str) -> Record:
+@dataclass(frozen=True, slots=True)
+class Sight:
+    """What somebody may see 可见范围: his agency's, what it took over, and what a rule opens as a whole."""
+
+    by: Actor
+    taken_over: frozenset[tuple[str, str]] = frozenset()
+    opened: Mapping[str, RuleRow] = field(default_factory=dict)
+
+    def basis(self, slug: str, issuer: str) -> Mapping[str, str] | None:
+        """Say on what strength he sees a type of an issuer: one's own cites nothing; None: not at all."""
+        if self.by.scopes is None:
+            return {}
+        if READ not in self.by.scopes:
+            return None
+        if issuer == self.by.agency or (issuer, slug) in self.taken_over:
+            return {}
+        rule = self.opened.get(slug)
+        return None if rule is None else cited(rule)
+
+    def sees(self, record: Record) -> bool:
+        """Tell whether he may see a certificate."""
+        return self.basis(record.slug, record.issuer) is not None
+
+    def visibility(self) -> Visibility | None:
+        """Say which certificates a search may find; None for all."""
+        if self.by.scopes is None:
+            return None
+        own = self.by.agency if READ in self.by.scopes else None
+        return Visibility(own, frozenset(self.opened), self.taken_over)
+
+
+def sight_of(reading: Reading, by: Actor, now: datetime) -> Sight:
+    """Find out what somebody may see now."""
+    if by.scopes is None or READ not in by.scopes or by.agency is None:
+        return Sight(by)
+    line = lineage(agencies.listed(reading), by.agency)
+    opened = opened_whole(rules.listed(reading, line), line, civil_date(now, DEFAULT_ZONE))
+    return Sight(by, read_succession(reading, now).taken_over(by.agency), opened)
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """A certificate that somebody may see, and what his seeing it rests on (a rule, or nothing)."""
+
+    record: Record
+    basis: Mapping[str, str]
+
+    @property
+    def details(self) -> Mapping[str, Any]:
+        """Give what the trail keeps of it."""
+        return {"basis": dict(self.basis)} if self.basis else {}
+
+
+def find_certificate(reading: Reading, by: Actor, identifier: str, now: datetime) -> Seen:
     """Find a certificate that somebody may see. Raises: NotFound."""
     record = certificates.find(reading, identifier) if len(identifier) <= MAX_IDENTIFIER else None
-    if record is None or not may_read(by, record):
+    if record is None:
         raise no_certificate()
-    return record
+    if is_operator(by) or (by.agency == record.issuer and holds(by, READ)):
+        return Seen(record, {})
+    basis = sight_of(reading, by, now).basis(record.slug, record.issuer)
+    if basis is None and _issued_it(reading, by, record):
+        basis = {}
+    if basis is None:
+        raise no_certificate()
+    return Seen(record, basis)
 
 
-def may_read(by: Actor, record: Record) -> bool:
-    """Tell whether somebody may see a certificate: its issuer, or whoever reads its type."""
-    return may_know(by, record.slug, record.issuer)
+def _issued_it(reading: Reading, by: Actor, record: Record) -> bool:
+    """Tell whether somebody's agency issued a certificate in its principal's name 委托."""
+    return holds(by, READ) and trail.was_issued_by(reading, by.agency or "", record.id)
 
 
-def may_know(by: Actor, slug: str, issuer: str) -> bool:
-    """Tell whether somebody may know of a certificate of a type and an issuer."""
-    if by.scopes is None or f"{_OF_TYPE}{slug}" in by.scopes:
-        return True
-    return by.agency == issuer and READ in by.scopes
+def may_rest_on(sight: Sight, agency: str, slug: str, identifier: str) -> bool:
+    """Tell whether somebody may name a certificate as a foundation of what an agency issues.
 
-
-def may_rest_on(by: Actor, slug: str, identifier: str) -> bool:
-    """Tell whether somebody may name a certificate as a foundation: his own, or what he may know of."""
+    His own, that agency's, or what he may see.
+    """
     issuer = parse_identifier(identifier).issuer_code
-    return by.agency == issuer or may_know(by, slug, issuer)
+    return issuer in {sight.by.agency, agency} or sight.basis(slug, issuer) is not None
 
 
-def may_operate(by: Actor, issuer: str) -> bool:
-    """Tell whether somebody may act upon certificates of an agency: over HTTP upon his own only."""
-    return is_operator(by) or by.agency == issuer
+def acting_on(reading: Reading, by: Actor, record: Record, now: datetime) -> str:
+    """Say which agency acts upon a certificate: its issuer, or whoever it was transferred to.
+
+    Raises: NotFound for whom it does not concern; Transferred for who issued it once.
+    """
+    responsible = read_succession(reading, now).responsible(record.issuer, record.slug)
+    if is_operator(by) or by.agency == responsible:
+        return responsible
+    if by.agency == record.issuer:
+        raise Transferred(f"{record.slug} was transferred: agency {responsible} acts upon it now")
+    raise no_certificate()
 
 
-def visibility(by: Actor) -> Visibility | None:
-    """Say which certificates a search may find; None for all."""
-    if by.scopes is None:
-        return None
-    slugs = frozenset(one.removeprefix(_OF_TYPE) for one in by.scopes if one.startswith(_OF_TYPE))
-    return Visibility(by.agency if READ in by.scopes else None, slugs)
+def succeeding_on(reading: Reading, by: Actor, record: Record, now: datetime) -> str:
+    """Say which agency issues a certificate's next version; a delegate may do it in its name.
+
+    Raises: as ``acting_on``.
+    """
+    try:
+        return acting_on(reading, by, record, now)
+    except NotFound:
+        succession = read_succession(reading, now)
+        principal = succession.responsible(record.issuer, record.slug)
+        if may_issue_for(
+            reading, by.agency or "", principal, record.slug, succession=succession, now=now
+        ):
+            return principal
+        raise
 
 
 # -- grants and objections ---------------------------------------------------------------------------
 
 
 def may_use_request(by: Actor | None, row: RequestRow) -> bool:
-    """Tell whether somebody may use a request for a grant: the agency that asked, or its holder."""
-    return by is None or row.agency == by.agency
+    """Tell whether somebody may use a request for a grant: whoever asked, its agency, or its holder."""
+    if by is None or row.agency == by.agency:
+        return True
+    return by.client is not None and row.client == by.client
 
 
 def may_see_grant(by: Actor, row: GrantRow) -> bool:
@@ -227,9 +296,9 @@ def may_see_grant(by: Actor, row: GrantRow) -> bool:
     return is_operator(by) or row.agency == by.agency
 
 
-def may_answer(by: Actor, row: ObjectionRow) -> bool:
-    """Tell whether somebody may answer an objection: the certificate's issuer."""
-    return is_operator(by) or row.issuer == by.agency
+def may_answer(by: Actor, responsible: str) -> bool:
+    """Tell whether somebody may answer an objection: the agency that answers for the certificate."""
+    return is_operator(by) or responsible == by.agency
 
 
 def may_object(reading: Reading, by: Actor, record: Record) -> bool:

@@ -35,6 +35,7 @@ class Charter:
     is_trial: bool = False
     allow_provisional: bool = False
     defining_body: str = ""
+    sign_in_minutes: int = 15  # how old a holder's sign-in may be for his own certificates
 
     @property
     def host(self) -> str:

@@ -246,6 +246,20 @@ def end_competence(
     return replace(found[0], to_day=last)
 
 
+def transferred(ended: Competence, from_day: date, basis: str, at: int) -> RegisterStatement:
+    """Say that a type is its successor's from a day on; ``at`` in Unix seconds."""
+    return RegisterStatement(
+        agency=ended.agency,
+        act=RegisterAct.TRANSFERRED,
+        at=at,
+        from_day=from_day,
+        basis=basis,
+        type=ended.slug,
+        only=ended.only,
+        successor=ended.successor,
+    )
+
+
 def period_ended(one: Competence, basis: str, at: int) -> RegisterStatement:
     """Say that a competence ends on its last day; ``at`` in Unix seconds."""
     return RegisterStatement(

@@ -205,7 +205,10 @@ def _row(entry: AuditEntry, index: int, at: int, salt: bytes) -> dict[str, Any]:
         "matter": by.matter,
         "certificate": entry.certificate,
     }
-    details = canonical_plain(dict(entry.details)) if entry.details else b"{}"
+    told = dict(entry.details)
+    if by.verified is not None:
+        told |= {"operator_verified": True, "operator_hmac": by.verified}
+    details = canonical_plain(told) if told else b"{}"
     shown["details"] = details.decode()
     leaf = audit_leaf(salt, canonical_plain(shown))
     shown |= {"details": details, "salt": salt, "leaf": leaf}

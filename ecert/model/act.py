@@ -15,7 +15,8 @@ class Actor:
     """Who acts 操作人, for which agency and client, and what for: it goes into the audit trail.
 
     ``agency`` None is the registry's own operator. ``scopes`` None means no limit (in-process use
-    is inside the operator's trust); over HTTP it is what the token grants.
+    is inside the operator's trust); over HTTP it is what the token grants. ``verified`` is the HMAC
+    of the code that an identity provider vouches for; None: the operator is the caller's word.
     """
 
     operator: str
@@ -24,6 +25,7 @@ class Actor:
     purpose: str = ""
     matter: str = ""
     scopes: frozenset[str] | None = None
+    verified: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

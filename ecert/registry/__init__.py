@@ -11,6 +11,7 @@ from ecert.issuance.copies import CopyWish
 from ecert.ledger.access import ANYBODY, METRICS, SCOPES, refusal
 from ecert.ledger.acting import Charter
 from ecert.ledger.log import tile_path
+from ecert.ledger.rules import Mode
 from ecert.ledger.trail import AuditEntry, DeferredTrail, Trail
 from ecert.registry.agencies import check_agency
 from ecert.registry.certificates import Found, IssueRequest, Query
@@ -26,11 +27,12 @@ from ecert.registry.tokens import (
     TokenRefused,
 )
 from ecert.registry.webhooks import WEBHOOK_URL
+from ecert.reuse.application import OwnQuestion
 from ecert.reuse.grant import GrantWish, grant_json, request_json
 from ecert.reuse.graph import Graph
 from ecert.reuse.matter import MAX_MATTER_BYTES
 from ecert.reuse.objection import Complaint, objection_json
-from ecert.reuse.sharing import Mode, new_rule, rule_json
+from ecert.reuse.sharing import new_rule, rule_json
 from ecert.reuse.supervision import figures_csv
 from ecert.store import TILE, DocumentRow, GrantRow, WebhookRow
 
@@ -60,6 +62,7 @@ __all__ = [
     "IssueRequest",
     "Issued",
     "Mode",
+    "OwnQuestion",
     "Premises",
     "ProofError",
     "Provider",

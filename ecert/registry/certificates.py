@@ -18,14 +18,15 @@ from ecert.ledger.access import (
     ISSUE,
     OPERATE,
     READ,
+    Seen,
+    Sight,
     find_certificate,
     issuing_agency,
-    may_operate,
-    may_read,
     no_certificate,
     pick,
     refusal,
-    visibility,
+    sight_of,
+    succeeding_on,
 )
 from ecert.ledger.acting import Desk, Verbs, needs
 from ecert.ledger.standing import standing
@@ -185,13 +186,14 @@ class Certificates(Verbs):
             _check_basis(basis)
             with self.desk.store.reading() as reading:
                 previous = certificates.find(reading, identifier)
-                known = agencies.listed(reading)
-            if previous is None or not may_operate(by, previous.issuer):
-                raise no_certificate()
+                if previous is None:
+                    raise no_certificate()
+                code = succeeding_on(reading, by, previous, self.desk.clock())
+                agency = pick(agencies.listed(reading), code)
             kind = self.desk.catalogue.newest(previous.slug)
             checked = check_draft(kind, draft)
         succession = Succession(identifier, operation, basis)
-        order = Order(kind, checked, pick(known, previous.issuer), by, succession=succession)
+        order = Order(kind, checked, agency, by, succession=succession)
         return issuance.issue(self.desk, order)
 
     # -- reading -----------------------------------------------------------------------------------
@@ -204,16 +206,16 @@ class Certificates(Verbs):
 
         ``action`` says in the trail what for it is read; ``trail`` where that is written.
         """
-        entry = AuditEntry(action, by, certificate=identifier)
+        entry, now = AuditEntry(action, by, certificate=identifier), self.desk.clock()
         written = trail or self.desk.trail
         try:
             with self.desk.store.reading() as reading:
-                found = find_certificate(reading, by, identifier)
-                record = standing(reading, [found], self.desk.clock())[0]
+                seen = find_certificate(reading, by, identifier, now)
+                record = standing(reading, [seen.record], now)[0]
         except NotFound as error:
             written.write([replace(entry, certificate=named(identifier)).refused(error)])
             raise
-        written.write([entry])
+        written.write([replace(entry, details=seen.details)])
         return record
 
     @needs(READ)
@@ -231,18 +233,19 @@ class Certificates(Verbs):
         What was found is a read of each certificate: its holder sees it, its client hears of changes.
         """
         size = max(1, min(limit, MAX_PAGE))
-        wanted = self._filter(query)
+        wanted, now = self._filter(query), self.desk.clock()
         with self.desk.store.reading() as reading:
+            sight = sight_of(reading, by, now)
             found = certificates.search(
                 reading,
                 wanted,
-                visible=visibility(by),
+                visible=sight.visibility(),
                 after=-1 if after is None else after,
                 limit=size + 1,
-                now=int(self.desk.clock().timestamp()),
+                now=int(now.timestamp()),
             )
-            records = tuple(standing(reading, found[:size], self.desk.clock()))
-        (trail or self.desk.trail).write(_search_rows(by, wanted, records))
+            records = tuple(standing(reading, found[:size], now))
+        (trail or self.desk.trail).write(_search_rows(sight, wanted, records))
         return Found(records, records[-1].log_index if len(found) > size else None)
 
     def _filter(self, query: Query) -> Filter:
@@ -294,8 +297,9 @@ class Certificates(Verbs):
         Raises: NotFound, also where no matter issues its type.
         """
         record = self.get(identifier, by=by, action="check", trail=trail)
+        now = self.desk.clock()
         with self.desk.store.reading() as reading:
-            return graph_of(reading, record, lambda one: may_read(by, one), self.desk.clock())
+            return graph_of(reading, record, sight_of(reading, by, now).sees, now)
 
 
 def _check_basis(basis: Basis) -> None:
@@ -304,9 +308,14 @@ def _check_basis(basis: Basis) -> None:
             raise InputError(f"{name} is required: one line of at most {MAX_REASON} characters")
 
 
-def _search_rows(by: Actor, wanted: Filter, records: Sequence[Record]) -> list[AuditEntry]:
+def _search_rows(sight: Sight, wanted: Filter, records: Sequence[Record]) -> list[AuditEntry]:
     details: dict[str, Any] = {"certificates": [record.id for record in records]}
     if wanted.holder_hmac is not None:
         details["holder_hmac"] = wanted.holder_hmac.hex()
-    reads = [AuditEntry("read", by, certificate=record.id) for record in records]
-    return [*reads, AuditEntry("search", by, details=details)]
+    reads = [_read_row(sight, record) for record in records]
+    return [*reads, AuditEntry("search", sight.by, details=details)]
+
+
+def _read_row(sight: Sight, record: Record) -> AuditEntry:
+    seen = Seen(record, sight.basis(record.slug, record.issuer) or {})
+    return AuditEntry("read", sight.by, certificate=record.id, details=seen.details)

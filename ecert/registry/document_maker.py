@@ -14,6 +14,7 @@ from ecert.issuance.copies import type_of
 from ecert.keys import SigningKey
 from ecert.ledger.access import no_certificate
 from ecert.ledger.acting import Desk
+from ecert.ledger.succession import read_succession
 from ecert.model import Record
 from ecert.pdf.parts import Parts, presented
 from ecert.registry.log import PublishedLog
@@ -109,8 +110,17 @@ class DocumentMaker:
         from ecert.pdf.render import render  # noqa: PLC0415 - typst, fonts: only who draws pays
 
         page = render(parts, kind)
-        key, name = self._desk.keys.agency_key(record.issuer), str(record.body["issuer"]["name"])
-        return _sign(page, key, name, now, self._stamping)
+        code, name = self._signer(record, now)
+        return _sign(page, self._desk.keys.agency_key(code), name, now, self._stamping)
+
+    def _signer(self, record: Record, now: datetime) -> tuple[str, str]:
+        """Give the agency that signs: the issuer under its printed name, or its successor."""
+        with self._desk.store.reading() as reading:
+            code = read_succession(reading, now).responsible(record.issuer, record.slug)
+            agency = agencies.find(reading, code)
+        if code == record.issuer or agency is None:
+            return record.issuer, str(record.body["issuer"]["name"])
+        return code, agency.name
 
     def _kept(self, log_index: int) -> DocumentRow | None:
         with self._desk.store.reading() as reading:

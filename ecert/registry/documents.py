@@ -11,7 +11,7 @@ from ecert._encoding import instant, rfc3339
 from ecert.errors import EcertError
 from ecert.formats.annotation import parse_copy
 from ecert.issuance.copies import CopyWish, PreparedCopy, check_wish, log_copies, prepare
-from ecert.ledger.access import READ, find_certificate
+from ecert.ledger.access import READ, Seen, find_certificate
 from ecert.ledger.acting import Desk, Verbs, needs
 from ecert.ledger.trail import AuditEntry, Trail, named
 from ecert.model import Actor
@@ -86,16 +86,17 @@ class Documents(Verbs):
         Raises: NotFound, NotInForce, Refused, InputError, QuotaExceeded, and what ``get`` raises.
         """
         entry = AuditEntry("copy", by, certificate=named(identifier))
+        seen: list[Seen] = []
 
         def work(tx: Transaction, now: datetime) -> PreparedCopy:
-            record = find_certificate(tx, by, identifier)
+            seen[:] = [find_certificate(tx, by, identifier, now)]
             check_wish(wish)
-            return prepare(tx, self.desk, record.id, wish, now)
+            return prepare(tx, self.desk, seen[0].record.id, wish, now)
 
         def log(tx: Transaction, prepared: PreparedCopy, _index: int) -> PreparedCopy:
             return replace(prepared, there=log_copies(tx, [prepared])[0])
 
-        lent = self.desk.act(entry, work, _again, log=log)
+        lent = self.desk.act(entry, work, lambda one: {**_again(one), **seen[0].details}, log=log)
         assert lent.there is not None  # noqa: S101 - it was logged
         with self.desk.audited(replace(entry, action="copy.file")):
             return self._maker.copy(lent.there, lent.record)
@@ -119,6 +120,6 @@ class Documents(Verbs):
         ]
 
 
-def _again(prepared: PreparedCopy) -> dict[str, str]:
+def _again(prepared: PreparedCopy) -> dict[str, Any]:
     """Say in the trail that the same was asked before."""
     return {} if prepared.there is None else {"again": "true"}

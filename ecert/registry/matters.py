@@ -8,11 +8,12 @@ from typing import Any
 
 from ecert._encoding import canonical_plain
 from ecert.errors import AlreadyExists, NotFound
-from ecert.ledger.access import ANYBODY, MATTERS, asking_line, is_operator, managed
+from ecert.ledger.access import ANYBODY, MATTERS, is_operator, managed
 from ecert.ledger.acting import Verbs, needs
 from ecert.ledger.standing import standing
 from ecert.ledger.trail import AuditEntry, Trail
 from ecert.model import Actor, Record
+from ecert.reuse.asking import may_ask
 from ecert.reuse.graph import Graph, all_matters, draw_graph, project_records
 from ecert.reuse.matter import NO_MATTER, Matter, find_matter, parse_matters, read_matter
 from ecert.store import Transaction, matters
@@ -54,21 +55,29 @@ class Matters(Verbs):
     def all(
         self, *, by: Actor, after: str = "", limit: int = MAX_PAGE
     ) -> tuple[list[Matter], str | None]:
-        """List the newest versions of matters by code: a client's are its agency's and those above."""
+        """List the newest versions of matters by code.
+
+        A client's are its agency's, those above it, and those that it receives for others.
+        """
         size = max(1, min(limit, MAX_PAGE))
+        listed: list[Matter] = []
         with self.desk.store.reading() as reading:
-            line = asking_line(reading, by)
-            found = matters.listed(reading, agencies=line, after=after, limit=size + 1)
-        listed = [read_matter(one) for one in found]
+            judge = may_ask(reading, by, self.desk.clock())
+            while len(listed) <= size:
+                page = [read_matter(one) for one in matters.listed(reading, after, MAX_PAGE)]
+                listed += [one for matter in page if (one := judge(matter)) is not None]
+                if len(page) < MAX_PAGE:
+                    break
+                after = page[-1].code
         return listed[:size], listed[size - 1].code if len(listed) > size else None
 
     @needs(ANYBODY)
     def get(self, code: str, *, by: Actor, version: int | None = None) -> Matter:
         """Give a matter, its newest version unless told. Raises: NotFound."""
         with self.desk.store.reading() as reading:
-            line = asking_line(reading, by)
-            matter = find_matter(reading, code, version)
-        if line is not None and matter.agency not in line:
+            judge = may_ask(reading, by, self.desk.clock())
+            matter = judge(find_matter(reading, code, version))
+        if matter is None:
             raise NotFound(NO_MATTER)
         return matter
 

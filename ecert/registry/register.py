@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
 from typing import Any
@@ -20,9 +20,11 @@ from ecert.ledger.register import (
     granted,
     period_ended,
     registered,
+    transferred,
 )
 from ecert.ledger.trail import AuditEntry
 from ecert.model import PAPER, Actor, Agency, Competence, civil_date
+from ecert.registry.handover import Handover, hand_over
 from ecert.registry.settlement import Settlement
 from ecert.store import Transaction, agencies, register, trees
 
@@ -160,6 +162,42 @@ class Register(Verbs):
         return done
 
     @needs(None)
+    def transfer(
+        self, agency: str, slugs: Sequence[str], *, to: str, from_day: date, basis: str, by: Actor
+    ) -> list[Competence]:
+        """Transfer types to a successor 承继 from a day on: it issues them, and acts upon what there is.
+
+        Gives the competences that end. The old agency may stay open. Raises: NotFound, InputError,
+        IssuedAfter, CompetenceOverlaps, NumberTaken for numbers that both carry, KeyUnavailable.
+        """
+        told = {"agency": agency[:18], "to": to[:18]}
+        entry = AuditEntry("competence.transfer", by, details=told)
+        pen = self._pen_for(entry, basis, slugs)
+
+        def work(tx: Transaction, now: datetime) -> list[Handover]:
+            known = agencies.lock(tx, [one.code for one in agencies.listed(tx)])
+            old, new = _open_one(known, agency), _open_one(known, to)
+            if from_day <= civil_date(now, old.time_zone):
+                raise IssuedAfter("a transfer takes effect tomorrow, or on a later day")
+            return [
+                hand_over(tx, old, new, slug, from_day=from_day, basis=basis)
+                for slug in dict.fromkeys(slugs)
+            ]
+
+        def log(tx: Transaction, done: list[Handover], index: int) -> list[Handover]:
+            at = int(self.desk.clock().timestamp())
+            acts = [transferred(one.ended, from_day, basis, at) for one in done]
+            for one, place in zip(done, enter(tx, pen, acts, index), strict=True):
+                register.put(tx, one.ended)
+                if one.begun is not None:
+                    register.add(tx, replace(one.begun, register_index=place))
+            return done
+
+        done = self.desk.act(entry, work, lambda _done: {"types": list(slugs)}, log=log)
+        self._settlement.prepare_key(agency, by=by)
+        return [one.ended for one in done]
+
+    @needs(None)
     def sign_taken_over(self, *, by: Actor) -> list[Competence]:
         """Sign what an older version had no register for: agencies, and the types they have issued.
 
@@ -222,9 +260,13 @@ class Register(Verbs):
 
 
 def require_room(held: Iterable[Competence], wanted: Sequence[Competence]) -> None:
-    """Refuse periods of one type that overlap. Raises: CompetenceOverlaps."""
+    """Refuse periods of one type that overlap, or were transferred. Raises: CompetenceOverlaps, InputError."""
     for one in wanted:
         for other in held:
+            if other.slug == one.slug and other.successor is not None:
+                raise InputError(
+                    f"{one.slug} was transferred to {other.successor}: it issues it now"
+                )
             if other.slug == one.slug and other.overlaps(one):
                 raise CompetenceOverlaps(
                     f"{one.agency} holds {one.slug} from {other.from_day} to {other.to_day or 'open'} already"
@@ -232,7 +274,11 @@ def require_room(held: Iterable[Competence], wanted: Sequence[Competence]) -> No
 
 
 def _open_agency(tx: Transaction, code: str) -> Agency:
-    found = agencies.lock(tx, [code]).get(code)
+    return _open_one(agencies.lock(tx, [code]), code)
+
+
+def _open_one(known: Mapping[str, Agency], code: str) -> Agency:
+    found = known.get(code)
     if found is None:
         raise NotFound("this agency is not registered")
     if found.closed_on is not None:

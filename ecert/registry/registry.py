@@ -33,6 +33,7 @@ from ecert.registry.matters import Matters
 from ecert.registry.objections import Objections
 from ecert.registry.own_lookup import OwnLookup
 from ecert.registry.providers import Providers
+from ecert.registry.receptions import Receptions
 from ecert.registry.register import Register
 from ecert.registry.rules import Rules
 from ecert.registry.settlement import Settlement
@@ -114,10 +115,10 @@ class Registry:
         self.documents = Documents(desk, self.certificates, maker)
         self.evidence = Evidence(desk, self.certificates, self.log, self.status)
         self.matters, self.rules, self.providers = Matters(desk), Rules(desk), Providers(desk)
-        self.grants, self.holders = Grants(desk), Holders(desk)
+        self.grants, self.holders = Grants(desk), Holders(desk, maker)
         self.dossiers = Dossiers(desk, self.log, maker)
         self.changes, self.objections = Changes(desk), Objections(desk, self.certificates)
-        self.supervision = Supervision(desk)
+        self.supervision, self.receptions = Supervision(desk), Receptions(desk)
 
     @property
     def base(self) -> str:

@@ -8,10 +8,10 @@ from datetime import date, datetime
 from ecert.errors import InputError, NotFound
 from ecert.ledger.access import SHARING
 from ecert.ledger.acting import Verbs, needs
+from ecert.ledger.rules import WHOLE, Mode
 from ecert.ledger.trail import AuditEntry
 from ecert.model import Actor, is_line
 from ecert.reuse.matter import field_names, find_matter
-from ecert.reuse.sharing import WHOLE, Mode
 from ecert.store import RuleRow, Transaction, agencies, rules
 
 MAX_BASIS = 500

@@ -7,11 +7,11 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
-from ecert.errors import InputError, NotFound
-from ecert.ledger.access import line_of
+from ecert.errors import InputError
 from ecert.ledger.acting import Desk
 from ecert.ledger.register import without_competence
 from ecert.ledger.standing import standing
+from ecert.ledger.succession import read_succession
 from ecert.ledger.trail import DONE, AuditEntry
 from ecert.model import (
     DEFAULT_ZONE,
@@ -21,10 +21,11 @@ from ecert.model import (
     civil_date,
     is_line,
 )
+from ecert.reuse.asking import Asking, asking_for, of_today
 from ecert.reuse.checklist import Checklist, Holdings, Item, draw_up
 from ecert.reuse.grant import check_grant
-from ecert.reuse.matter import MAX_CODE, NO_MATTER, Matter, Owner, find_matter
-from ecert.reuse.sharing import Access, Permissions, permit
+from ecert.reuse.matter import MAX_CODE, Matter, Owner, find_matter
+from ecert.reuse.sharing import Access, Permission, Permissions, permit
 from ecert.store import (
     GrantRow,
     Reading,
@@ -40,10 +41,15 @@ MAX_TEXT = 200
 class Admitted:
     """An application that may be answered: for whom, and what may be used."""
 
-    matter: Matter
+    asking: Asking
     permissions: Permissions
     holder_hmac: bytes | None
     by: Actor
+
+    @property
+    def matter(self) -> Matter:
+        """The matter that is applied for."""
+        return self.asking.matter
 
 
 def draw(desk: Desk, application: Application, by: Actor) -> tuple[Checklist, list[AuditEntry]]:
@@ -59,7 +65,9 @@ def draw(desk: Desk, application: Application, by: Actor) -> tuple[Checklist, li
     return checklist, [
         AuditEntry("checklist", admitted.by, details=about(application, admitted)),
         *(
-            AuditEntry("check", admitted.by, DONE, item.record.id, line_about(application, item))
+            AuditEntry(
+                "check", admitted.by, DONE, item.record.id, line_about(application, admitted, item)
+            )
             for item in checklist.items
             if item.record is not None
         ),
@@ -95,28 +103,25 @@ def admit(
     desk: Desk, reading: Reading, application: Application, by: Actor, now: datetime
 ) -> Admitted:
     """Decide who may have what before anything of the applicant is looked up."""
-    line = line_of(reading, by)
-    matter = find_matter(reading, application.matter)
-    if matter.agency not in line:
-        raise NotFound(NO_MATTER)
+    asking = asking_for(reading, application.matter, by, now)
+    matter, line = asking.matter, asking.line
     if application.situation is not None and application.situation not in matter.situations:
         raise InputError("the matter has no such situation")
     code = application.holder_code
     holder_hmac = None if code is None else desk.secrets.hide(code)
-    grant = _grant(reading, application, by, matter=matter, holder_hmac=holder_hmac, now=now)
+    grant = _grant(reading, application, asking, holder_hmac=holder_hmac, now=now)
     access = Access(rules.listed(reading, line), line, grant, civil_date(now, DEFAULT_ZONE))
     permissions = permit(matter, access, application.fields)
     acting = replace(by, matter=matter.code, purpose=by.purpose or matter.name["zh"])
     granted = holder_hmac if grant is None else grant.holder_hmac
-    return Admitted(matter, permissions, granted, acting)
+    return Admitted(asking, permissions, granted, acting)
 
 
 def _grant(
     reading: Reading,
     application: Application,
-    by: Actor,
+    asking: Asking,
     *,
-    matter: Matter,
     holder_hmac: bytes | None,
     now: datetime,
 ) -> GrantRow | None:
@@ -125,8 +130,7 @@ def _grant(
     return check_grant(
         reading,
         application.grant,
-        by=by,
-        matter=matter,
+        asking=asking,
         situation=application.situation,
         holder_hmac=holder_hmac,
         now=now,
@@ -177,9 +181,46 @@ def _of_granter(
     return holders.held_among(reading, holder_hmac, [record.id for record in records])
 
 
+@dataclass(frozen=True, slots=True)
+class OwnQuestion:
+    """What a holder asks before he applies: a matter, a situation, and one of his projects."""
+
+    matter: str
+    situation: str | None = None
+    project_code: str | None = None
+
+
+def draw_own(
+    reading: Reading, question: OwnQuestion, holder_hmac: bytes, now: datetime
+) -> Checklist:
+    """Draw up a matter's checklist for a holder himself: from what he holds, and nothing else.
+
+    Raises: NotFound, InputError.
+    """
+    matter = of_today(find_matter(reading, question.matter), read_succession(reading, now))
+    if question.situation is not None and question.situation not in matter.situations:
+        raise InputError("the matter has no such situation")
+    held = standing(reading, holders.held(reading, holder_hmac, matter.slugs), now)
+    project = question.project_code
+    of_project = [one for one in held if project in {None, one.body["project_code"]}]
+    own = {
+        (material.code, option.slug): Permission(option.fields, None, None)
+        for material in matter.materials
+        for option in material.options
+    }
+    return draw_up(
+        matter,
+        situation=question.situation,
+        project_code=project,
+        holdings=Holdings(held, of_project, frozenset(), without_competence(reading, held)),
+        permissions=own,
+        now=now,
+    )
+
+
 def about(application: Application, admitted: Admitted) -> dict[str, Any]:
     """Say what the trail keeps of an application."""
-    about: dict[str, Any] = {"case_number": application.case_number}
+    about: dict[str, Any] = {"case_number": application.case_number, **received(admitted)}
     if application.situation is not None:
         about["situation"] = application.situation
     if application.grant is not None:
@@ -189,10 +230,17 @@ def about(application: Application, admitted: Admitted) -> dict[str, Any]:
     return about
 
 
-def line_about(application: Application, item: Item) -> dict[str, Any]:
+def received(admitted: Admitted) -> dict[str, str]:
+    """Say for whom a window received; its own agency stands in the row."""
+    asking = admitted.asking
+    return {} if asking.received_by is None else {"received_for": asking.agency}
+
+
+def line_about(application: Application, admitted: Admitted, item: Item) -> dict[str, Any]:
     """Say what the trail keeps of one line of a checklist."""
     basis = {} if item.permission is None else item.permission.to_json()
     return {
+        **received(admitted),
         "case_number": application.case_number,
         "material": item.material.code,
         "basis": basis,

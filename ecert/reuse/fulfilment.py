@@ -25,8 +25,8 @@ from ecert.formats.presentation import present_available
 from ecert.formats.receipt import SALT_BYTES
 from ecert.issuance.copies import CopyWish, PreparedCopy, check_wish, log_copies, prepare
 from ecert.keys import SigningKey
-from ecert.ledger.access import acting_agency
 from ecert.ledger.acting import Desk
+from ecert.ledger.rules import WHOLE
 from ecert.ledger.trail import DONE, AuditEntry
 from ecert.model import (
     DEFAULT_ZONE,
@@ -45,10 +45,10 @@ from ecert.reuse.application import (
     draw_checklist,
     entry_of,
     line_about,
+    received,
 )
 from ecert.reuse.checklist import Checklist, Item
 from ecert.reuse.matter import Form, Matter
-from ecert.reuse.sharing import WHOLE
 from ecert.store import (
     CopyRow,
     DossierRow,
@@ -141,7 +141,7 @@ def _draw(desk: Desk, application: Application, by: Actor, *, wants_copies: bool
     with desk.store.reading() as reading:
         admitted = admit(desk, reading, application, by, now)
         checklist = draw_checklist(reading, application, admitted, now)
-        agency = agencies.find(reading, acting_agency(by))
+        agency = agencies.find(reading, admitted.asking.agency)
     presented = _present(checklist)
     wishes = {}
     if wants_copies and agency is not None:
@@ -308,7 +308,7 @@ class _Handover:
         return DossierRow(
             id=identifier,
             client=self.client,
-            agency=acting_agency(admitted.by),
+            agency=admitted.asking.agency,
             matter=admitted.matter.code,
             version=admitted.matter.version,
             case_number=self.number,
@@ -334,7 +334,8 @@ class _Handover:
             id=identifier,
             revision=revision,
             made_at=int(self.now.timestamp()),
-            agency=acting_agency(by),
+            agency=self.admitted.asking.agency,
+            received_by=self.admitted.asking.received_by,
             client=by.client,
             operator=by.operator,
             matter=self.admitted.matter.code,
@@ -378,14 +379,16 @@ class _Handover:
         """Give the trail's rows of each certificate, and of each copy of one."""
         by = self.admitted.by
         copied = [
-            AuditEntry("copy", by, DONE, certificate, {"dossier": row.id})
+            AuditEntry(
+                "copy", by, DONE, certificate, {"dossier": row.id, **received(self.admitted)}
+            )
             for certificate in sorted(self.wishes)
         ]
         return [*(self.use(row, one) for one in self.presented), *copied]
 
     def use(self, row: DossierRow, one: Presented) -> AuditEntry:
         details = {
-            **line_about(self.application, one.item),
+            **line_about(self.application, self.admitted, one.item),
             "dossier": row.id,
             "fields": list(one.fields),
         }

@@ -19,17 +19,17 @@ from ecert.errors import (
     GrantNotValid,
     IdTokenRefused,
     InputError,
-    NotFound,
     UseCodeRefused,
 )
 from ecert.formats.id_token import SignedIn, verify_id_token
 from ecert.formats.qr import use_code_svg
-from ecert.ledger.access import acting_agency, line_of, may_see_grant, may_use_request
+from ecert.ledger.access import may_see_grant, may_use_request
 from ecert.ledger.acting import Desk
 from ecert.ledger.trail import AuditEntry
 from ecert.model import DEFAULT_ZONE, Actor, civil_date, end_of_day
+from ecert.reuse.asking import Asking, asking_for
 from ecert.reuse.delegation import check_delegation, covers
-from ecert.reuse.matter import NO_MATTER, Matter, find_matter
+from ecert.reuse.matter import Matter
 from ecert.reuse.sharing import check_asked
 from ecert.reuse.sign_in import believed
 from ecert.store import GrantRow, Reading, RequestRow, Transaction, grants
@@ -132,16 +132,16 @@ def _named_grant(row: GrantRow) -> dict[str, str]:
 
 
 def _request(tx: Transaction, desk: Desk, wish: GrantWish, by: Actor, now: datetime) -> RequestRow:
-    matter = find_matter(tx, wish.matter)
-    if matter.agency not in line_of(tx, by):
-        raise NotFound(NO_MATTER)
+    asking = asking_for(tx, wish.matter, by, now)
+    matter = asking.matter
     if wish.situation is not None and wish.situation not in matter.situations:
         raise InputError("the matter has no such situation")
     check_asked(matter, wish.fields)
     identifier = desk.new_id(now)
     body = {
         "id": identifier,
-        "agency": acting_agency(by),
+        "agency": asking.agency,
+        **({} if asking.received_by is None else {"received_by": asking.received_by}),
         "matter": matter.code,
         "version": matter.version,
         "situation": wish.situation or "",
@@ -153,7 +153,7 @@ def _request(tx: Transaction, desk: Desk, wish: GrantWish, by: Actor, now: datet
     row = RequestRow(
         id=identifier,
         client=by.client,
-        agency=acting_agency(by),
+        agency=asking.agency,
         matter=matter.code,
         request=request,
         nonce=b64url(sha256(request)),
@@ -337,8 +337,7 @@ def check_grant(
     reading: Reading,
     grant_id: str,
     *,
-    by: Actor,
-    matter: Matter,
+    asking: Asking,
     situation: str | None,
     holder_hmac: bytes | None,
     now: datetime,
@@ -348,7 +347,8 @@ def check_grant(
     Raises: GrantNotValid (unknown, ended and another agency's look alike), ConsentOfAnother.
     """
     row = grants.find(reading, grant_id) if len(grant_id) <= MAX_ID else None
-    if row is None or row.agency != by.agency or not _in_force(row, int(now.timestamp())):
+    matter = asking.matter
+    if row is None or row.agency not in asking.names or not _in_force(row, int(now.timestamp())):
         raise GrantNotValid("there is no such grant, or it has ended")
     check_delegation(reading, row.delegation, row.matter, now)
     if (row.matter, row.version, row.situation) != (matter.code, matter.version, situation):

@@ -202,7 +202,7 @@ def direct_pairs(graph: Graph) -> list[tuple[str, str]]:
 
 def all_matters(reading: Reading) -> list[Matter]:
     """Give the newest version of every matter."""
-    found = matters.listed(reading, agencies=None, after="", limit=MAX_MATTERS)
+    found = matters.listed(reading, "", MAX_MATTERS)
     return [read_matter(one) for one in found]
 
 

@@ -16,6 +16,7 @@ from ecert.errors import InputError, NotFound, Refused
 from ecert.formats.id_token import SignedIn
 from ecert.ledger.access import may_answer, may_object, no_certificate
 from ecert.ledger.acting import Desk
+from ecert.ledger.succession import read_succession
 from ecert.ledger.trail import AuditEntry, named
 from ecert.model import Actor, is_line
 from ecert.store import ObjectionRow, Reading, Transaction, certificates, holders, objections
@@ -120,12 +121,12 @@ def answer_objection(
     Raises: NotFound, Refused when it was answered already, InputError, and what ``correct`` raises.
     """
     entry = AuditEntry("objection.look", by)
-    row = desk.act(entry, lambda tx, _now: _open(tx, objection_id, by, answer))
+    row = desk.act(entry, lambda tx, now: _open(tx, objection_id, by, answer, now))
     successor = None if correct is None else correct(row.certificate)
     state = ObjectionState.REJECTED if correct is None else ObjectionState.CORRECTED
 
     def work(tx: Transaction, now: datetime) -> ObjectionRow:
-        _open(tx, objection_id, by, answer)
+        _open(tx, objection_id, by, answer, now)
         answered = {
             "state": state.value,
             "answer": answer,
@@ -141,11 +142,19 @@ def answer_objection(
     return desk.act(AuditEntry("objection.answer", by, details=told), work)
 
 
-def _open(tx: Transaction, objection_id: str, by: Actor, answer: str) -> ObjectionRow:
+def _responsible(tx: Transaction, row: ObjectionRow, now: datetime) -> str:
+    record = certificates.find(tx, row.certificate)
+    slug = "" if record is None else record.slug
+    return read_succession(tx, now).responsible(row.issuer, slug)
+
+
+def _open(
+    tx: Transaction, objection_id: str, by: Actor, answer: str, now: datetime
+) -> ObjectionRow:
     if not is_line(answer, MAX_WORDS):
         raise InputError(f"an answer is one line of at most {MAX_WORDS} characters")
     row = objections.lock(tx, objection_id) if len(objection_id) <= 26 else None
-    if row is None or not may_answer(by, row):
+    if row is None or not may_answer(by, _responsible(tx, row, now)):
         raise NotFound(NO_OBJECTION)
     if row.state != ObjectionState.OPEN:
         raise Refused("this objection was answered already")

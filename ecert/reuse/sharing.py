@@ -9,22 +9,14 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
-from enum import StrEnum
 from typing import Any
 
 from ecert._encoding import instant, rfc3339
 from ecert.errors import FieldNotAllowed, NotFound
+from ecert.ledger.rules import WHOLE, Mode, cited, nearest_rule
 from ecert.model import FieldsAsked
 from ecert.reuse.matter import NO_MATTER, Material, Matter, Option
 from ecert.store import GrantRow, RuleRow
-
-
-class Mode(StrEnum):
-    """How a type is shared with an agency."""
-
-    UNCONDITIONAL = "unconditional"  # 无条件共享
-    CONDITIONAL = "conditional"  # 有条件共享: only with the holder's authorisation
-    NOT_SHARED = "not_shared"  # 不予共享, whatever the holder says
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,15 +32,14 @@ class Permission:
 
     def to_json(self) -> dict[str, str]:
         """Give the basis as statements and the trail cite it."""
-        cited: dict[str, str] = {}
+        basis: dict[str, str] = {}
         if self.rule is not None:
-            cited |= {"rule": self.rule.id, "legal_basis": self.rule.legal_basis}
+            basis |= cited(self.rule)
         if self.grant is not None:
-            cited["grant"] = self.grant
-        return cited
+            basis["grant"] = self.grant
+        return basis
 
 
-WHOLE = "*"  # among a rule's fields: the whole certificate, also as an annotated copy
 Permissions = Mapping[tuple[str, str], Permission]  # (material, type) → permission
 
 
@@ -97,33 +88,6 @@ def rule_json(row: RuleRow) -> dict[str, Any]:
         "ended_at": None if row.ended_at is None else rfc3339(instant(row.ended_at)),
         "created_at": rfc3339(instant(row.created_at)),
     }
-
-
-def nearest_rule(
-    rules: Iterable[RuleRow], slug: str, matter: str, line: Sequence[str], today: date
-) -> RuleRow | None:
-    """Find the rule that decides for a type: of two equally near, the stricter, then the newer."""
-    day = today.isoformat()
-    fitting = [
-        one
-        for one in rules
-        if one.slug == slug
-        and one.agency in line
-        and one.matter in {None, matter}
-        and (one.valid_from or day) <= day <= (one.valid_to or day)
-    ]
-    strictness = [Mode.UNCONDITIONAL, Mode.CONDITIONAL, Mode.NOT_SHARED]
-    return max(
-        fitting,
-        default=None,
-        key=lambda one: (
-            one.matter is not None,
-            -line.index(one.agency),
-            strictness.index(Mode(one.mode)),
-            one.created_at,
-            one.id,
-        ),
-    )
 
 
 @dataclass(frozen=True, slots=True)

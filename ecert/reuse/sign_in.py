@@ -2,11 +2,18 @@
 
 from __future__ import annotations
 
-from ecert.errors import (
-    IdTokenRefused,
+from dataclasses import replace
+
+from ecert.errors import IdTokenRefused, SignInAgain
+from ecert.formats.id_token import (
+    CLOCK_SKEW_SECONDS,
+    Provider,
+    SignedIn,
+    to_provider,
+    verify_id_token,
 )
-from ecert.formats.id_token import Provider, SignedIn, to_provider, verify_id_token
 from ecert.ledger.acting import Desk
+from ecert.model import Actor
 from ecert.store import Reading, grants, providers
 
 
@@ -30,5 +37,28 @@ def sign_in(desk: Desk, id_token: str) -> SignedIn:
     if is_bound:
         raise IdTokenRefused("this sign-in was for a grant, and opens nothing else")
     if not signed.is_own:
-        raise IdTokenRefused("this sign-in was for a hall, not for a holder's own pages")
+        raise IdTokenRefused(
+            "this sign-in was for a hall, not for a holder's own pages: ecert provider add … --portal"
+        )
     return signed
+
+
+def require_fresh(desk: Desk, holder: SignedIn) -> None:
+    """Refuse a holder who proved who he is too long ago. Raises: SignInAgain."""
+    at, now = holder.signed_in_at, desk.clock().timestamp()
+    minutes = desk.charter.sign_in_minutes
+    if at is None or not at - CLOCK_SKEW_SECONDS <= now <= at + minutes * 60:
+        raise SignInAgain(f"sign in again: auth_time must be at most {minutes} minutes old")
+
+
+def clerk(desk: Desk, by: Actor, id_token: str) -> Actor:
+    """Say who acts, as an identity provider vouches for it: the trail then says ``operator_verified``.
+
+    A sign-in for a grant proves a holder's consent, never a clerk. Raises: IdTokenRefused.
+    """
+    with desk.store.reading() as reading:
+        signed = verify_id_token(id_token, believed(reading), int(desk.clock().timestamp()))
+        is_bound = signed.nonce is not None and grants.request_of_nonce(reading, signed.nonce)
+    if is_bound:
+        raise IdTokenRefused("this sign-in was for a grant, and names no operator")
+    return replace(by, verified=desk.secrets.hide(signed.code).hex())

@@ -9,6 +9,7 @@ from ecert.store.grants import DelegationRow, GrantRow, RequestRow
 from ecert.store.idempotency import IMPORT
 from ecert.store.keys import KeyRow
 from ecert.store.objections import ObjectionRow
+from ecert.store.receptions import ReceptionRow
 from ecert.store.rules import RuleRow
 from ecert.store.store import Store
 from ecert.store.trees import LOG, TILE, TILE_LEVELS, TRAIL, Tree
@@ -31,6 +32,7 @@ __all__ = [
     "NewCertificate",
     "ObjectionRow",
     "Reading",
+    "ReceptionRow",
     "RequestRow",
     "RuleRow",
     "Store",

@@ -54,10 +54,11 @@ _STATUSES = select(*_STATUS_ONLY).where(
 
 @dataclass(frozen=True, slots=True)
 class Visibility:
-    """Whose certificates a caller may see: an agency's own, and all of some types."""
+    """Whose certificates a caller may see: an agency's own, all of some types, and some of some issuers."""
 
     agency: str | None
     slugs: frozenset[str] = frozenset()
+    taken_over: frozenset[tuple[str, str]] = frozenset()  # issuer and type
 
 
 @dataclass(frozen=True, slots=True)
@@ -157,7 +158,9 @@ def _seen_by(visible: Visibility | None) -> list[Any]:
     if visible is None:
         return []
     c = t.certificates.c
-    return [or_(c.issuer == (visible.agency or ""), c.slug.in_(sorted(visible.slugs)))]
+    taken_over = (and_(c.issuer == one, c.slug == slug) for one, slug in sorted(visible.taken_over))
+    own = c.issuer == (visible.agency or "")
+    return [or_(own, c.slug.in_(sorted(visible.slugs)), *taken_over)]
 
 
 def to_record(row: Any) -> Record:
@@ -231,10 +234,24 @@ def taken_numbers(tx: Transaction, slug: str, numbers: Iterable[str]) -> set[str
     return {row.number for row in tx.all(query)}
 
 
-def is_number_taken(tx: Transaction, issuer: str, slug: str, number: str) -> bool:
-    """Tell whether a current certificate of this issuer and type carries the number."""
+def is_number_taken(tx: Transaction, issuers: Iterable[str], slug: str, number: str) -> bool:
+    """Tell whether a current certificate of some issuers and a type carries the number."""
     c = t.certificates.c
     query = select(c.id).where(
-        c.issuer == issuer, c.slug == slug, c.number == number, c.superseded_by.is_(None)
+        c.issuer.in_(sorted(issuers)),
+        c.slug == slug,
+        c.number == number,
+        c.superseded_by.is_(None),
     )
-    return tx.one(query) is not None
+    return tx.one(query.limit(1)) is not None
+
+
+def clashing_numbers(
+    tx: Transaction, slug: str, some: Iterable[str], others: Iterable[str], limit: int
+) -> list[str]:
+    """List numbers of a type that current certificates of some and of other issuers both carry."""
+    c = t.certificates.c
+    is_current = (c.slug == slug, c.superseded_by.is_(None))
+    theirs = select(c.number).where(c.issuer.in_(sorted(others)), *is_current)
+    query = select(c.number).where(c.issuer.in_(sorted(some)), *is_current, c.number.in_(theirs))
+    return list(tx.connection.execute(query.order_by(c.number).limit(limit)).scalars())

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import orjson
@@ -129,29 +129,37 @@ def uses(
     reading: Reading, holder_hmac: bytes, before: int | None, limit: int
 ) -> list[dict[str, Any]]:
     """List who was shown a holder's certificates, newest first."""
-    a, g = t.audit.c, t.agencies.c
-    c = t.certificates.c
-    query = select(*t.audit.c, g.name.label("agency_name"), c.slug, c.number)
+    a, c = t.audit.c, t.certificates.c
+    query = select(*t.audit.c, c.slug, c.number)
     query = (
         query.join(t.certificates, t.certificates.c.id == a.certificate)
         .join(t.holders, t.holders.c.certificate == a.certificate)
-        .outerjoin(t.agencies, g.code == a.agency)
         .where(t.holders.c.code_hmac == holder_hmac, a.outcome == "done", a.action.in_(SHOWN))
     )
     if before is not None:
         query = query.where(a.index < before)
     rows = reading.connection.execute(query.order_by(a.index.desc()).limit(limit))
-    return [_use(row) for row in rows]
+    names = {
+        one.code: one.name for one in reading.all(select(t.agencies.c.code, t.agencies.c.name))
+    }
+    return [_use(row, names) for row in rows]
 
 
-def _use(row: Any) -> dict[str, Any]:
+def _agency(code: str | None, names: Mapping[str, str]) -> dict[str, str | None] | None:
+    return None if code is None else {"code": code, "name": names.get(code)}
+
+
+def _use(row: Any, names: Mapping[str, str]) -> dict[str, Any]:
     details = orjson.loads(row.details)
-    agency = None if row.agency is None else {"code": row.agency, "name": row.agency_name}
+    principal = details.get("received_for")  # whom the window that asked received for
+    asked = _agency(row.agency, names)
+    agency, received_by = (asked, None) if principal is None else (_agency(principal, names), asked)
     return {
         "index": row.index,
         "at": rfc3339(instant(row.at)),
         "action": row.action,
         "agency": agency,
+        "received_by": received_by,
         "certificate": {"id": row.certificate, "type": row.slug, "number": row.number},
         "purpose": row.purpose,
         "matter": row.matter,

@@ -33,15 +33,11 @@ def version(reading: Reading, code: str, version: int) -> bytes | None:
     return None if found is None else bytes(found)
 
 
-def listed(
-    reading: Reading, *, agencies: Sequence[str] | None, after: str, limit: int
-) -> list[bytes]:
-    """List the newest versions of matters in order of their codes; None: of every agency."""
+def listed(reading: Reading, after: str, limit: int) -> list[bytes]:
+    """List the newest versions of matters in order of their codes."""
     c = t.matters.c
     newest = select(c.code, func.max(c.version)).group_by(c.code)
     query = select(c.definition).where(tuple_(c.code, c.version).in_(newest), c.code > after)
-    if agencies is not None:
-        query = query.where(c.agency.in_(agencies))
     rows = reading.connection.execute(query.order_by(c.code).limit(limit)).scalars()
     return [bytes(row) for row in rows]
 

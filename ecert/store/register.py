@@ -32,6 +32,12 @@ def competences(reading: Reading, *, agencies: Iterable[str] | None = None) -> l
     return [_competence(row) for row in reading.all(query)]
 
 
+def transferred(reading: Reading) -> list[Competence]:
+    """List the competences that were transferred, also where the day has not come yet."""
+    query = select(t.competences).where(_C.successor.is_not(None))
+    return [_competence(row) for row in reading.all(query)]
+
+
 def add(tx: Transaction, competence: Competence) -> None:
     """Give an agency a competence."""
     tx.connection.execute(insert(t.competences).values(**_columns(competence)))

@@ -457,6 +457,23 @@ sharing_rules = Table(
     Index(None, "agency"),
 )
 
+receptions = Table(  # who receives for whom, and may issue in its name
+    "receptions",
+    metadata,
+    Column("id", String(26), primary_key=True),
+    Column("agency", ForeignKey("agencies.code"), nullable=False),
+    Column("principal", ForeignKey("agencies.code"), nullable=False),
+    Column("matter", String(64)),  # none: every matter of the principal
+    Column("acts", String(32), nullable=False),
+    Column("slugs", Text, nullable=False),  # what may be issued; empty: every type
+    Column("basis", Text, nullable=False),
+    Column("from_day", String(10), nullable=False),
+    Column("to_day", String(10)),
+    Column("ended_at", BigInteger),
+    Column("created_at", BigInteger, nullable=False),
+    Index(None, "agency"),
+)
+
 usage = Table(  # how much of a quota a day has used
     "usage",
     metadata,

@@ -15,6 +15,7 @@ from ecert.store import tables as t
 from ecert.store.connection import Reading
 
 GIVEN = ("read", "document", "credential", "present", "evidence", "copy", "use")
+ISSUED = ("issue", "change", "renew", "replace")
 SHOWN = (*GIVEN, "check", "history", "receipt", "qr", "copies")
 
 
@@ -40,6 +41,18 @@ def was_given(reading: Reading, client: str, certificate: str) -> bool:
         a.client == client,
         a.outcome == "done",
         a.action.in_(SHOWN),
+    )
+    return reading.connection.execute(query.limit(1)).first() is not None
+
+
+def was_issued_by(reading: Reading, agency: str, certificate: str) -> bool:
+    """Tell whether it was an agency's client that issued a certificate, or a version of it."""
+    a = t.audit.c
+    query = select(a.index).where(
+        a.certificate == certificate,
+        a.agency == agency,
+        a.outcome == "done",
+        a.action.in_(ISSUED),
     )
     return reading.connection.execute(query.limit(1)).first() is not None
 

@@ -41,9 +41,10 @@ class OpenedDocument:
         """
         credential, said = _credential(self.exhibit), copy.copy
         certificate = credential.certificate
-        key = self.registry.agency_key(certificate.issuer_code, copy.jws.header.chain, said.made_at)
+        signer = _responsible(self.registry, credential, said.made_at)
+        key = self.registry.agency_key(signer, copy.jws.header.chain, said.made_at)
         verify_jws(copy.jws, key.key)
-        if copy.issuer != issuer_address(self.registry.base_url, certificate.issuer_code):
+        if copy.issuer != issuer_address(self.registry.base_url, signer):
             raise SignatureError("the copy is another agency's")
         digest = b64url(credential.digest)
         if said.subject != certificate.id or said.credential_digest != digest:
@@ -62,6 +63,12 @@ class OpenedDocument:
         if not _is_signed(self, seal) or dict(seal.claims) != _claims(self.exhibit, kind):
             return "seal_differs"
         return compare(self.signed, self.parts, kind)
+
+
+def _responsible(registry: TrustedRegistry, credential: UnverifiedCredential, at: int) -> str:
+    """Name who signs files and copies of a certificate at a moment: its issuer, or its successor."""
+    certificate = credential.certificate
+    return registry.responsible(certificate.issuer_code, certificate.type.slug, at)
 
 
 def _credential(inside: Exhibit) -> UnverifiedCredential:
@@ -93,7 +100,9 @@ def open_document(
     credential = _credential(inside)
     key = trusted.get(credential.base)
     registry = trust.find(credential.base)
-    if key is None or registry is None or credential.certificate.issuer_code != signed.agency:
+    if key is None or registry is None:
+        return found("signature", "document_signer")
+    if signed.agency != _responsible(registry, credential, signed.claimed_at):
         return found("signature", "document_signer")
     return OpenedDocument(signed, registry, key, parts, inside)
 
@@ -125,7 +134,10 @@ def _is_signed(opened: OpenedDocument, seal: UnverifiedSeal) -> bool:
     chain = credential.jws.header.chain if copy is None else copy.jws.header.chain
     made_at = credential.iat if copy is None else copy.copy.made_at
     try:
-        key = opened.registry.agency_key(credential.certificate.issuer_code, chain, made_at)
+        signer = credential.certificate.issuer_code
+        if copy is not None:
+            signer = _responsible(opened.registry, credential, made_at)
+        key = opened.registry.agency_key(signer, chain, made_at)
         verify_seal(seal, key.key)
     except EcertError:
         return False

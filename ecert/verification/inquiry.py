@@ -49,6 +49,14 @@ class Claim:
     status_uri: str
     status_index: int
     is_copy: bool = False  # the seal of an annotated copy: signed long after the issue
+    slug: str | None = None  # the type, where the verifier knows it
+
+    @property
+    def signer(self) -> str:
+        """The agency that signed: the issuer, or of a copy whoever answered for it by then."""
+        if not self.is_copy or self.slug is None:
+            return self.issuer
+        return self.registry.responsible(self.issuer, self.slug, self.iat)
 
     @property
     def agency(self) -> TrustedAgency:
@@ -56,12 +64,12 @@ class Claim:
         return self.registry.agencies[self.issuer]
 
 
-def claim_of(exhibit: Exhibit, trust: Trust) -> Claim | Finding:
+def claim_of(exhibit: Exhibit, trust: Trust, catalogue: Catalogue) -> Claim | Finding:
     """Find the registry that an exhibit belongs to; else the finding that stops the verification."""
     if exhibit.credential is not None:
         return _of_credential(exhibit.credential, trust)
     assert exhibit.seal is not None  # noqa: S101 - the caller looked: one of the two was read
-    return _of_seal(exhibit.seal, trust)
+    return _of_seal(exhibit.seal, trust, catalogue)
 
 
 def _of_credential(credential: UnverifiedCredential, trust: Trust) -> Claim | Finding:
@@ -77,10 +85,11 @@ def _of_credential(credential: UnverifiedCredential, trust: Trust) -> Claim | Fi
         credential.exp,
         credential.status.uri,
         credential.status.index,
+        slug=credential.certificate.type.slug,
     )
 
 
-def _of_seal(seal: UnverifiedSeal, trust: Trust) -> Claim | Finding:
+def _of_seal(seal: UnverifiedSeal, trust: Trust, catalogue: Catalogue) -> Claim | Finding:
     claims, status = seal.claims, seal.claims[STATUS]["status_list"]
     try:
         identifier = parse_tail(claims[SUB])
@@ -99,4 +108,5 @@ def _of_seal(seal: UnverifiedSeal, trust: Trust) -> Claim | Finding:
         status["uri"],
         status["idx"],
         seal.is_copy,
+        next((one.slug for one in catalogue if one.is_code(identifier.type_code)), None),
     )

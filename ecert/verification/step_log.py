@@ -64,7 +64,8 @@ def _judge_copy(exhibit: Exhibit, claim: Claim, kind: str, index: int) -> str:
         return "no_receipt"
     if receipt.entry.get("event") != EVENT or receipt.entry.get("ref") != index:
         return "log_bad"
-    return _judge(receipt, copy.token.encode("ascii"), (claim.issuer, kind), claim.registry)
+    signer = claim.registry.responsible(claim.issuer, kind, copy.copy.made_at)
+    return _judge(receipt, copy.token.encode("ascii"), (signer, kind), claim.registry)
 
 
 def _judge(

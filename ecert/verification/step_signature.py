@@ -42,7 +42,8 @@ def judge_signature(
     if agency is None:
         code = "trust_too_old" if is_later(claim) else "agency_unknown"
         return found("signature", code), None
-    if exhibit.credential is None and not agency.certificates:
+    signer = claim.registry.agencies.get(claim.signer, agency)
+    if exhibit.credential is None and not signer.certificates:
         return found("signature", "no_certificates"), None
     try:
         key = _signing_key(exhibit, claim)
@@ -72,9 +73,10 @@ def _signing_key(exhibit: Exhibit, claim: Claim) -> VerifiedKey:
 
 def _key_of_seal(seal: UnverifiedSeal, claim: Claim) -> VerifiedKey:
     """Try the listed certificates of the agency: a seal names no key."""
-    for chain in claim.agency.chains():
+    signer = claim.registry.agencies.get(claim.signer, claim.agency)
+    for chain in signer.chains():
         try:
-            key = claim.registry.agency_key(claim.issuer, chain, claim.iat)
+            key = claim.registry.agency_key(signer.code, chain, claim.iat)
             verify_seal(seal, key.key)
         except EcertError:
             continue

@@ -21,6 +21,7 @@ from ecert.formats.status_list import (
     details_uri,
     part_of,
 )
+from ecert.keys import VerifiedKey
 from ecert.model import TRANSITIONS, Status
 from ecert.verification.exhibit import Exhibit
 from ecert.verification.foundations import FoundationWarning, judge_foundations
@@ -168,13 +169,28 @@ def _statements(exhibit: Exhibit, claim: Claim) -> Sequence[Statement]:
     return sorted(acts, key=lambda act: act.at)
 
 
+def _signing_key(claim: Claim, issuer: str, chain: tuple[bytes, ...], at: int) -> VerifiedKey:
+    """Find the key of whoever answered for the certificate at that moment: its agency, or its successor.
+
+    Where that was closed and nobody took over, it is the registry itself. Raises: SignatureError.
+    """
+    registry, slug = claim.registry, claim.slug or ""
+    code = registry.responsible(claim.issuer, slug, at)
+    agency = registry.agencies.get(code)
+    if agency is not None and agency.is_closed(at):
+        if issuer != registry.base_url:
+            raise SignatureError("the agency was closed: only the registry speaks for it")
+        return registry.registry_key(chain, at)
+    if issuer != issuer_address(registry.base_url, code):
+        raise SignatureError("the statement is another agency's")
+    return registry.agency_key(code, chain, at)
+
+
 def _verified(token: str, exhibit: Exhibit, claim: Claim) -> Statement:
     jws, issuer, statement = parse_statement(token)
-    key = claim.registry.agency_key(claim.issuer, jws.header.chain, statement.at)
+    key = _signing_key(claim, issuer, jws.header.chain, statement.at)
     verify_jws(jws, key.key)
     claim.registry.require_good(key, statement.at)
-    if issuer != issuer_address(claim.registry.base_url, claim.issuer):
-        raise SignatureError("the statement is another agency's")
     credential = exhibit.credential
     digest = b64url(credential.digest) if credential else statement.credential_digest
     if statement.subject != claim.identifier or statement.credential_digest != digest:

@@ -148,7 +148,7 @@ def _examine_claim(
     findings: list[Finding],
     opened: OpenedDocument | None = None,
 ) -> Report:
-    claim = claim_of(exhibit, inquiry.trust)
+    claim = claim_of(exhibit, inquiry.trust, inquiry.catalogue)
     if isinstance(claim, Finding):
         return _report(inquiry, exhibit, [*findings, claim])
     if _points_elsewhere(exhibit, claim):

@@ -126,7 +126,7 @@ def test_the_types_are_listed(portal: Portal) -> None:
     assert body.keys() == {"items", "next"}
     assert {item["slug"] for item in body["items"]} >= {WORKS, RURAL, SITING}
     for item in body["items"]:
-        assert item.keys() == {"slug", "version", "state", "name", "code", "vct"}
+        assert item.keys() == {"slug", "version", "state", "name", "code", "vct", "rests_on"}
         assert item["vct"] == f"{portal.base}/types/{item['slug']}/v{item['version']}"
 
 

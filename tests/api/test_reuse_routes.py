@@ -18,8 +18,9 @@ import pytest
 
 from ecert.formats.dossier import verify_dossier
 from ecert.formats.id_token import Provider as Believed
+from ecert.ledger.rules import WHOLE, Mode
 from ecert.model import Basis, Operation, Record
-from ecert.reuse.sharing import WHOLE, Mode, new_rule
+from ecert.reuse.sharing import new_rule
 from ecert.samples.district import agencies, chain
 from ecert.testing import SettableClock
 from tests.api.conftest import Portal, System, refused

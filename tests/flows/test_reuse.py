@@ -22,10 +22,11 @@ from ecert.demo import CONSTRUCTION, MATTER, PLANNING, REFORM, application_of, e
 from ecert.demo import set_up_sharing as open_matters
 from ecert.formats.id_token import Provider as Believed
 from ecert.formats.sdjwt import parse_sd_jwt
+from ecert.ledger.rules import Mode
 from ecert.model import Application, Basis, Operation, Record
 from ecert.pictures import supervision_html
 from ecert.registry import Registry
-from ecert.reuse.sharing import Mode, new_rule
+from ecert.reuse.sharing import new_rule
 from ecert_api import create_app
 from tests.api.conftest import Drafts, free_port, make_registry_at
 from tests.conftest import CLERK, EVERY_TYPE, PATIENCE, trail_rows

@@ -13,16 +13,10 @@ from hypothesis import strategies as st
 
 from ecert.errors import FieldNotAllowed, NotFound
 from ecert.ledger.access import below, lineage
+from ecert.ledger.rules import Mode, nearest_rule
 from ecert.model import Agency
 from ecert.reuse.matter import Condition, Demand, Material, Matter, Option, Owner
-from ecert.reuse.sharing import (
-    Access,
-    Mode,
-    Permissions,
-    nearest_rule,
-    permit,
-    rule_json,
-)
+from ecert.reuse.sharing import Access, Permissions, permit, rule_json
 from ecert.store import GrantRow, RuleRow
 
 TODAY = date(2026, 3, 2)

@@ -45,6 +45,7 @@ Day: TypeAlias = Annotated[
     date, BeforeValidator(written), Field(strict=False, examples=["2026-12-31"])
 ]
 Quota: TypeAlias = Annotated[int, Field(ge=0, le=10**9), BeforeValidator(whole)]
+OperatorToken: TypeAlias = Annotated[str, Field(min_length=1, max_length=16384)]  # an ID token
 Object: TypeAlias = dict[str, JsonValue]  # JSON whose members another schema describes
 
 

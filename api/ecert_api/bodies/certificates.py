@@ -17,6 +17,7 @@ from ecert_api.bodies._common import (
     Listing,
     Name,
     Object,
+    OperatorToken,
     Reason,
     Shape,
     Slug,
@@ -24,6 +25,11 @@ from ecert_api.bodies._common import (
     WholeListing,
     whole,
 )
+
+Shown = Annotated[
+    str,
+    Field(pattern=r"^(fields|holders|attachments)(\.[a-z][a-z0-9_]*){1,2}$", max_length=128),
+]
 
 
 class IssueBody(Body):
@@ -47,6 +53,7 @@ class SearchBody(Body):
     purpose: Line
     matter: Line
     operator: Line
+    operator_token: OperatorToken | None = None
 
 
 class OperationBody(Body):
@@ -58,6 +65,7 @@ class OperationBody(Body):
     reason: Reason
     basis: Reason
     operator: Line
+    operator_token: OperatorToken | None = None
     draft: Object | None = None
 
 
@@ -72,6 +80,27 @@ class CopyBody(Body):
     until: Day
     matter: Line | None = None
     operator: Line | None = None
+    operator_token: OperatorToken | None = None
+
+
+class OwnCopyBody(Body):
+    """Lend one's own certificate to one recipient, for one purpose, until a day."""
+
+    purpose: Name
+    recipient: Name
+    until: Day
+
+
+class PresentationBody(Body):
+    """Which values of one's own certificate are to be shown, such as ``holders.name``."""
+
+    fields: Annotated[list[Shown], Field(max_length=100)]
+
+
+class PresentedShape(Shape):
+    """A credential (SD-JWT VC) that shows only what was chosen."""
+
+    credential: str
 
 
 class TypeShape(Shape):

@@ -67,6 +67,7 @@ class UseShape(Shape):
     at: str
     action: str
     agency: UserShape | None
+    received_by: UserShape | None
     certificate: UsedShape
     purpose: str
     matter: str

@@ -12,6 +12,8 @@ from ecert_api.bodies._common import (
     Fields,
     Key,
     Line,
+    MatterCode,
+    OperatorToken,
     Shape,
     Ulid,
     WarningShape,
@@ -27,6 +29,7 @@ class ApplicationBody(Body):
     case_number: Line
     situation: Key | None = None
     operator: Line
+    operator_token: OperatorToken | None = None
     purpose: Line | None = None
     grant: Ulid | None = None
     fields: Fields | None = None
@@ -47,6 +50,14 @@ class AskedMatterShape(Shape):
     version: int
     name: Bilingual
     agency: str
+
+
+class OwnChecklistBody(Body):
+    """What a holder asks before he applies: a matter, its situation, and one of his projects."""
+
+    matter: MatterCode
+    situation: Key | None = None
+    project_code: Code | None = None
 
 
 class FoundShape(Shape):

@@ -16,6 +16,7 @@ from ecert_api.bodies._common import (
     Line,
     Listing,
     MatterCode,
+    OperatorToken,
     Shape,
     Ulid,
     WholeListing,
@@ -31,6 +32,7 @@ class GrantRequestBody(Body):
     until: Day | None = None
     delegation: Ulid | None = None
     operator: Line | None = None
+    operator_token: OperatorToken | None = None
 
 
 class GrantBody(Body):
@@ -40,6 +42,7 @@ class GrantBody(Body):
     id_token: Annotated[str, Field(min_length=1, max_length=16384)] | None = None
     use_code: Annotated[str, Field(min_length=8, max_length=64)] | None = None
     operator: Line | None = None
+    operator_token: OperatorToken | None = None
 
 
 class UseCodeBody(Body):

@@ -7,7 +7,16 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from ecert.model import LINE
-from ecert_api.bodies._common import Body, Line, Listing, Object, Reason, Shape, Words
+from ecert_api.bodies._common import (
+    Body,
+    Line,
+    Listing,
+    Object,
+    OperatorToken,
+    Reason,
+    Shape,
+    Words,
+)
 
 FieldText = Annotated[str, Field(min_length=1, max_length=128, pattern=LINE)]
 
@@ -18,6 +27,7 @@ class ObjectionBody(Body):
     field: FieldText
     words: Words
     operator: Line | None = None
+    operator_token: OperatorToken | None = None
 
 
 class HolderObjectionBody(Body):
@@ -36,6 +46,7 @@ class AnswerBody(Body):
 
     answer: Words
     operator: Line
+    operator_token: OperatorToken | None = None
     basis: Reason | None = None
     draft: Object | None = None
     corrected: bool = False

@@ -6,7 +6,7 @@ import asyncio
 import time
 from typing import Annotated, Any, Literal
 
-from fastapi import APIRouter, Query, Response
+from fastapi import APIRouter, Query, Request, Response
 
 from ecert.errors import EcertError, InputError
 from ecert.model import Actor, Basis
@@ -14,7 +14,7 @@ from ecert.registry import Complaint, objection_json
 from ecert.registry.changes import Changes
 from ecert.registry.objections import Objections
 from ecert_api.answers import answer, page
-from ecert_api.auth import JSON_ONLY, CallerDep, check_text
+from ecert_api.auth import JSON_ONLY, CallerDep, check_text, vouched
 from ecert_api.bodies.changes import ChangeListing
 from ecert_api.bodies.objections import AnswerBody, ObjectionBody, ObjectionListing, ObjectionShape
 from ecert_api.context import Service, ServiceDep
@@ -74,11 +74,13 @@ async def _awaited(
 async def object_(
     identifier: Annotated[str, identifier_path()],
     body: ObjectionBody,
+    request: Request,
     caller: CallerDep,
     service: ServiceDep,
 ) -> Response:
     """Report an error in a certificate that one was given 异议; its issuer answers."""
     by = caller.actor(operator=body.operator or "", purpose="objection")
+    by = await vouched(request, by, body.operator_token)
     complaint = Complaint(identifier, body.field, body.words)
     row = await service.write(service.registry.objections.add, complaint, by=by)
     return answer(objection_json(row), 201)
@@ -112,11 +114,16 @@ async def objections(
     openapi_extra=needing(Objections.answer),
 )
 async def answer_objection(
-    objection_id: str, body: AnswerBody, caller: CallerDep, service: ServiceDep
+    objection_id: str,
+    body: AnswerBody,
+    request: Request,
+    caller: CallerDep,
+    service: ServiceDep,
 ) -> Response:
     """Answer an objection to one's own certificate: correct it (with a draft), or say why not."""
     operator = check_text("operator", body.operator)
     by = caller.actor(operator=operator, purpose="objection")
+    by = await vouched(request, by, body.operator_token)
     if body.draft is not None and (body.basis is None or body.corrected):
         raise InputError("a correction needs a basis, and is made once")
     try:

@@ -10,7 +10,7 @@ from ecert.errors import InputError
 from ecert.registry import Caller, GrantRow, GrantWish, grant_json, request_json
 from ecert.registry.grants import Grants
 from ecert_api.answers import answer, page
-from ecert_api.auth import JSON_ONLY, CallerDep, admit, holder_of
+from ecert_api.auth import JSON_ONLY, CallerDep, admit, holder_of, vouched
 from ecert_api.bodies.grants import (
     GrantBody,
     GrantListing,
@@ -36,10 +36,13 @@ _PURPOSE = "grant"
     dependencies=JSON_ONLY,
     openapi_extra=needing(Grants.request),
 )
-async def request_grant(body: GrantRequestBody, caller: CallerDep, service: ServiceDep) -> Response:
+async def request_grant(
+    body: GrantRequestBody, request: Request, caller: CallerDep, service: ServiceDep
+) -> Response:
     """Fix what a holder will be asked to agree to; his sign-in must carry the `nonce`."""
     wish = GrantWish(body.matter, body.situation, body.fields, body.until, body.delegation)
     by = caller.actor(operator=body.operator or "", purpose=_PURPOSE)
+    by = await vouched(request, by, body.operator_token)
     row = await service.write(service.registry.grants.request, wish, by=by)
     return answer(request_json(row), 201)
 
@@ -52,9 +55,12 @@ async def request_grant(body: GrantRequestBody, caller: CallerDep, service: Serv
     dependencies=JSON_ONLY,
     openapi_extra=needing(Grants.give),
 )
-async def give(body: GrantBody, caller: CallerDep, service: ServiceDep) -> Response:
+async def give(
+    body: GrantBody, request: Request, caller: CallerDep, service: ServiceDep
+) -> Response:
     """Turn a holder's ID token, or his use code 用证码, into a grant. Each counts once."""
     by = caller.actor(operator=body.operator or "", purpose=_PURPOSE)
+    by = await vouched(request, by, body.operator_token)
     if (body.id_token is None) == (body.use_code is None):
         raise InputError("give an id_token or a use_code")
     grants = service.registry.grants

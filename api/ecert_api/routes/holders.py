@@ -4,13 +4,28 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from fastapi import APIRouter, Query, Response
+from fastapi import APIRouter, Query, Request, Response
 
-from ecert.registry import Complaint, grant_json, objection_json, request_json
-from ecert_api.answers import answer, page
-from ecert_api.auth import JSON_ONLY, HolderDep
-from ecert_api.bodies.certificates import HeldShape
+from ecert.registry import (
+    Complaint,
+    CopyWish,
+    OwnQuestion,
+    grant_json,
+    objection_json,
+    request_json,
+)
+from ecert_api.accept import choose
+from ecert_api.answers import CREDENTIAL, JSON, PDF, answer, document, page, private
+from ecert_api.auth import JSON_ONLY, FreshHolderDep, HolderDep
+from ecert_api.bodies.certificates import (
+    CertificateShape,
+    HeldShape,
+    OwnCopyBody,
+    PresentationBody,
+    PresentedShape,
+)
 from ecert_api.bodies.changes import UseListing
+from ecert_api.bodies.dossiers import ChecklistShape, OwnChecklistBody
 from ecert_api.bodies.grants import (
     DelegationBody,
     Delegations,
@@ -21,11 +36,13 @@ from ecert_api.bodies.grants import (
 )
 from ecert_api.bodies.objections import HolderObjectionBody, ObjectionListing, ObjectionShape
 from ecert_api.context import ServiceDep
-from ecert_api.openapi import problems
+from ecert_api.openapi import identifier_path, problems
 from ecert_api.routes.grants import After, Limit
 from ecert_api.strict import StrictRoute
 
 router = APIRouter(prefix="/v1/me", tags=["holders"], route_class=StrictRoute)
+_TEXT = {"schema": {"type": "string"}}
+_BINARY = {"schema": {"type": "string", "format": "binary"}}
 _READS = problems(400, 401, 503)
 
 
@@ -43,10 +60,95 @@ async def uses(
 
 
 @router.get("/certificates", response_model=HeldShape, responses=_READS)
-async def held(holder: HolderDep, service: ServiceDep) -> Response:
-    """Show a holder his own certificates, newest first."""
+async def held(holder: FreshHolderDep, service: ServiceDep) -> Response:
+    """Show a holder his own certificates 我的证照, newest first."""
     found = await service.read(service.registry.holders.certificates, holder=holder)
     return page([one.to_json() for one in found], None)
+
+
+@router.get(
+    "/certificates/{identifier}",
+    response_model=CertificateShape,
+    responses={
+        200: {"content": {CREDENTIAL: _TEXT, PDF: _BINARY}},
+        **problems(400, 401, 404, 406, 409, 503),
+    },
+)
+async def opened(
+    identifier: Annotated[str, identifier_path()],
+    request: Request,
+    holder: FreshHolderDep,
+    service: ServiceDep,
+) -> Response:
+    """Open one's own certificate: as JSON, as its signed credential (SD-JWT VC), or as its signed PDF."""
+    own = service.registry.holders
+    kind = choose(request.headers.get("accept", ""), (JSON, CREDENTIAL, PDF))
+    if kind == PDF:
+        return document(await service.make(own.document, identifier, holder=holder), identifier)
+    record = await service.read(own.certificate, identifier, holder=holder)
+    if kind == CREDENTIAL:
+        return private(record.credential, CREDENTIAL)
+    return private(record.to_json_bytes(), JSON)
+
+
+@router.post(
+    "/certificates/{identifier}/presentations",
+    status_code=201,
+    response_model=PresentedShape,
+    responses={
+        201: {"content": {CREDENTIAL: _TEXT}},
+        **problems(400, 401, 404, 406, 413, 415, 503),
+    },
+    dependencies=JSON_ONLY,
+)
+async def present(
+    identifier: Annotated[str, identifier_path()],
+    body: PresentationBody,
+    request: Request,
+    holder: FreshHolderDep,
+    service: ServiceDep,
+) -> Response:
+    """Give one's credential with only the values that one chose 出示, to hand to whom one likes."""
+    kind = choose(request.headers.get("accept", ""), (JSON, CREDENTIAL))
+    verb = service.registry.holders.present
+    made = await service.read(verb, identifier, body.fields, holder=holder)
+    return (
+        private(made, CREDENTIAL, 201) if kind == CREDENTIAL else answer({"credential": made}, 201)
+    )
+
+
+@router.post(
+    "/certificates/{identifier}/copies",
+    status_code=201,
+    response_class=Response,
+    responses={201: {"content": {PDF: _BINARY}}, **problems(400, 401, 404, 409, 413, 415, 503)},
+    dependencies=JSON_ONLY,
+)
+async def lend(
+    identifier: Annotated[str, identifier_path()],
+    body: OwnCopyBody,
+    holder: FreshHolderDep,
+    service: ServiceDep,
+) -> Response:
+    """Lend one's own certificate 加注件: a PDF for one recipient and purpose, worthless after a day."""
+    wish = CopyWish(body.recipient, body.purpose, body.until)
+    made = await service.write_apart(service.registry.holders.copy, identifier, wish, holder=holder)
+    return document(made, identifier, status=201)
+
+
+@router.post(
+    "/checklists",
+    response_model=ChecklistShape,
+    responses=problems(400, 401, 404, 413, 415, 503),
+    dependencies=JSON_ONLY,
+)
+async def checklist(
+    body: OwnChecklistBody, holder: FreshHolderDep, service: ServiceDep
+) -> Response:
+    """Tell a holder before he applies what a matter asks for, and what he holds of it already."""
+    question = OwnQuestion(body.matter, body.situation, body.project_code)
+    found = await service.read(service.registry.holders.checklist, question, holder=holder)
+    return answer(found.to_json())
 
 
 @router.get(

@@ -14,7 +14,7 @@ from ecert.registry.dossiers import Dossiers
 from ecert.registry.matters import Matters
 from ecert_api.accept import choose
 from ecert_api.answers import JSON, SVG, answer, page, private
-from ecert_api.auth import JSON_ONLY, CallerDep, check_text, reading_actor
+from ecert_api.auth import JSON_ONLY, CallerDep, check_text, reading_actor, vouched
 from ecert_api.bodies.dossiers import ApplicationBody, ChecklistShape, DossierBody, DossierShape
 from ecert_api.bodies.matters import AddedMatters, GraphShape, MatterListing, MatterShape
 from ecert_api.context import ServiceDep, service_of
@@ -123,10 +123,11 @@ def _graph(found: Graph, kind: str) -> Response:
     openapi_extra=needing(Dossiers.checklist),
 )
 async def checklist(
-    code: str, body: ApplicationBody, caller: CallerDep, service: ServiceDep
+    code: str, body: ApplicationBody, request: Request, caller: CallerDep, service: ServiceDep
 ) -> Response:
     """Say of each material what the registry holds already 材料清单; audited as a read."""
     by = caller.actor(operator=check_text("operator", body.operator), purpose=body.purpose or "")
+    by = await vouched(request, by, body.operator_token)
     draw = service.registry.dossiers.checklist
     found = await service.read(draw, _application(code, body), by=by)
     return answer(found.to_json())
@@ -140,12 +141,15 @@ async def checklist(
     dependencies=JSON_ONLY,
     openapi_extra=needing(Dossiers.fulfil),
 )
-async def dossier(code: str, body: DossierBody, caller: CallerDep, service: ServiceDep) -> Response:
+async def dossier(
+    code: str, body: DossierBody, request: Request, caller: CallerDep, service: ServiceDep
+) -> Response:
     """Answer an application: only the needed fields, receipts, and a signed statement 用证卷宗.
 
     The same case number again is the same dossier, with grant and status checked afresh.
     """
     by = caller.actor(operator=check_text("operator", body.operator), purpose=body.purpose or "")
+    by = await vouched(request, by, body.operator_token)
     application, fulfil = _application(code, body), service.registry.dossiers.fulfil
     work = service.write_apart if body.copies else service.write
     return answer(await work(fulfil, application, by=by, copies=body.copies), 201)

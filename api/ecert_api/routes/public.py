@@ -103,7 +103,6 @@ async def issuer(
 async def authorization_server(service: ServiceDep) -> Response:
     """Describe the token endpoint (RFC 8414)."""
     base = service.registry.base
-    slugs = sorted({kind.slug for kind in service.registry.catalogue})
     shown = {
         "issuer": base,
         "token_endpoint": f"{base}/oauth/token",
@@ -111,7 +110,7 @@ async def authorization_server(service: ServiceDep) -> Response:
         "response_types_supported": [],
         "token_endpoint_auth_methods_supported": ["private_key_jwt"],
         "token_endpoint_auth_signing_alg_values_supported": ["ES256", "EdDSA"],
-        "scopes_supported": [*sorted(SCOPES), *(f"certificates:read:{slug}" for slug in slugs)],
+        "scopes_supported": sorted(SCOPES),
     }
     return public(shown, seconds=300)
 

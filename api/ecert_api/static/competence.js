@@ -15,6 +15,17 @@ export function judgeCompetence(run, seal, slug) {
   return hasEnded(run, held) && !isProven(run, held) ? "competence_unproven" : "type_good";
 }
 
+/** Who answers at a moment for what an agency issued: itself, or whoever the type was transferred to. */
+export function responsible(registry, issuer, slug, at) {
+  const found = [issuer];
+  for (;;) {
+    const agency = registry.agencies.get(found.at(-1)), day = agency && civilDay(at, agency.zone);
+    const after = agency?.mayIssue?.find((one) => one.type === slug && one.successor && one.to < day)?.successor;
+    if (after === undefined || found.includes(after)) return found.at(-1);
+    found.push(after);
+  }
+}
+
 /** A period is over when its last day is past, and no other begins the day after. */
 function hasEnded(run, held) {
   if (held.to === undefined || held.to >= civilDay(run.now, run.agency.zone)) return false;

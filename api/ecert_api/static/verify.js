@@ -1,6 +1,6 @@
 // Verification of a seal in the browser: the same seven steps, codes and verdicts as on the server.
 
-import { judgeCompetence } from "./competence.js";
+import { judgeCompetence, responsible } from "./competence.js";
 import { statusToken } from "./evidence.js";
 import { keyOfSeal, parseSeal, parseTail } from "./seal.js";
 import { partOf, readDetails, readList } from "./status.js";
@@ -54,8 +54,9 @@ async function read(run, text) {
 async function signature(run, seal) {
   const agency = (run.agency = run.registry.agencies.get(run.parts.issuer)), { asOf } = run.registry;
   if (agency === undefined) return stop(run, asOf !== null && seal.iat > asOf ? "trust_too_old" : "agency_unknown");
-  if (agency.certificates.length === 0) return stop(run, "no_certificates");
-  const key = await keyOfSeal(seal, agency.code, agency);
+  const signer = signerOf(run, seal) ?? agency;
+  if (signer.certificates.length === 0) return stop(run, "no_certificates");
+  const key = await keyOfSeal(seal, signer.code, signer);
   if (key === null) return stop(run, "signature_bad");
   const kid = (run.kid = await thumbprint(key)), retired = run.registry.retired.get(kid);
   if (retired !== undefined && seal.iat >= retired) return stop(run, "key_retired");
@@ -64,6 +65,13 @@ async function signature(run, seal) {
   note(run, "signature", code, seal.iat);
   run.isSigned = true;
   return true;
+}
+
+/** A copy is signed by whoever answers for the certificate by then. */
+function signerOf(run, seal) {
+  const slug = run.ground.types.find((one) => one.code === run.parts.type)?.slug;
+  if (seal.recipient === null || slug === undefined) return run.agency;
+  return run.registry.agencies.get(responsible(run.registry, run.parts.issuer, slug, seal.iat));
 }
 
 function stop(run, code) {

@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
+from ecert.ledger.rules import Mode
 from ecert.model import Basis, Operation
-from ecert.reuse.sharing import Mode
 from tests.adversary.reuse.world import (
     A_CODE,
     B_CODE,

@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 from sqlalchemy import select
 
+from ecert.ledger.rules import Mode
 from ecert.model import Basis, Operation
-from ecert.reuse.sharing import Mode
 from ecert.store import tables
 from tests.adversary.reuse.world import (
     B_CODE,

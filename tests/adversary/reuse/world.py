@@ -22,9 +22,10 @@ from sqlalchemy import select
 from ecert.demo import MARKET, REFORM
 from ecert.errors import IdentifierError
 from ecert.ids import check_credit_code
+from ecert.ledger.rules import Mode
 from ecert.model import Actor, Record
 from ecert.registry import Registry
-from ecert.reuse.sharing import Mode, new_rule
+from ecert.reuse.sharing import new_rule
 from ecert.store import tables, trees
 from ecert.testing import SettableClock
 from tests.api.conftest import Portal, System, jwk_of, refused

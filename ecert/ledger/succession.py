@@ -1,0 +1,61 @@
+"""Succession 承继: who answers for what an agency issued, since the type was transferred (design §10.2)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from ecert.model import civil_date
+from ecert.store import Reading, agencies, register
+
+
+@dataclass(frozen=True, slots=True)
+class Succession:
+    """What was transferred, as far as it has taken effect: (agency, type) → its successor."""
+
+    after: Mapping[tuple[str, str], str] = field(default_factory=dict)
+    closed: frozenset[str] = frozenset()
+
+    def responsible(self, issuer: str, slug: str) -> str:
+        """Name the agency that answers for certificates of an issuer and a type; no transfer: itself."""
+        at = issuer
+        while (following := self.after.get((at, slug))) is not None:  # a circle is refused
+            at = following
+        return at
+
+    def heir(self, agency: str) -> str:
+        """Name who stands for an agency that was closed: the one that all of it was transferred to."""
+        if agency not in self.closed:
+            return agency
+        ends = {self.responsible(*pair) for pair in self.after if pair[0] == agency}
+        return ends.pop() if len(ends) == 1 else agency
+
+    def owner(self, agency: str, slugs: Iterable[str]) -> str:
+        """Name whose a matter is now, by the types that it results in."""
+        ends = {self.responsible(agency, slug) for slug in slugs}
+        return ends.pop() if len(ends) == 1 else self.heir(agency)
+
+    def taken_over(self, agency: str) -> frozenset[tuple[str, str]]:
+        """List the issuers and types that an agency answers for besides its own."""
+        return frozenset(pair for pair in self.after if self.responsible(*pair) == agency)
+
+
+NOTHING_TRANSFERRED = Succession()
+
+
+def read_succession(reading: Reading, now: datetime) -> Succession:
+    """Read what was transferred until now: from 00:00 of its day, where the old agency is."""
+    rows = register.transferred(reading)
+    if not rows:
+        return NOTHING_TRANSFERRED
+    known = agencies.listed(reading)
+    today = {one.code: civil_date(now, one.time_zone) for one in known}
+    return Succession(
+        {
+            (one.agency, one.slug): one.successor
+            for one in rows
+            if one.successor is not None and one.is_due(today[one.agency])
+        },
+        frozenset(one.code for one in known if one.is_closed(today[one.code])),
+    )
