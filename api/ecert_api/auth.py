@@ -224,7 +224,7 @@ async def fresh_holder_of(request: Request) -> SignedIn:
     """Find which holder calls, who signed in just now: for his own certificates. Raises: 401."""
     holder, service = await holder_of(request), service_of(request)
     try:
-        service.registry.holders.require_fresh(holder)
+        service.registry.own.require_fresh(holder)
     except SignInAgain as error:
         raise unauthorised(error.message, error.code) from None
     return holder

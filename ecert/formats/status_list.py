@@ -127,7 +127,7 @@ class Detail:
 
 
 @dataclass(frozen=True, slots=True)
-class Warned:
+class PlaceWarning:
     """That something a certificate rests on fell: what became of it, and since which day.
 
     ``since`` is 00:00 of that day in Unix seconds, so that nobody tells by it which one fell.
@@ -160,7 +160,7 @@ class SignedDetails:
     details: Mapping[int, Detail]
     issued_at: int
     expires_at: int
-    warned: Mapping[int, Warned] = field(default_factory=dict)
+    warned: Mapping[int, PlaceWarning] = field(default_factory=dict)
 
 
 def part_of(index: int) -> int:
@@ -198,14 +198,14 @@ def sign_details(
     *,
     chain: tuple[bytes, ...],
     now: int,
-    warned: Mapping[int, Warned] | None = None,
+    warned: Mapping[int, PlaceWarning] | None = None,
 ) -> str:
     """Sign a part of a list's details; ``uri`` is that of ``details_uri``."""
     claims = {"details": _by_index(details), "warned": _by_index(warned or {}), "ttl": TTL}
     return _sign(uri, claims, signer, chain=chain, now=now, typ=STATUS_DETAILS)
 
 
-def _by_index(told: Mapping[int, Detail | Warned]) -> dict[str, Any]:
+def _by_index(told: Mapping[int, Detail | PlaceWarning]) -> dict[str, Any]:
     return {str(index): told[index].to_json() for index in sorted(told)}
 
 
@@ -247,11 +247,11 @@ def verify_details(token: str, *, uri: str, registry: TrustedRegistry) -> Signed
     return SignedDetails(uri, details, claims["iat"], claims["exp"], warned)
 
 
-def _warned(one: Mapping[str, Any]) -> Warned:
+def _warned(one: Mapping[str, Any]) -> PlaceWarning:
     status = Status(one["status"])
     if one["code"] != FOUNDATION_FALLEN or status not in FALLEN or type(one["since"]) is not int:
         raise ValueError("a foundation fell into one of four states, on a day")
-    return Warned(status, one["since"])
+    return PlaceWarning(status, one["since"])
 
 
 def _detail(one: Mapping[str, Any]) -> Detail:

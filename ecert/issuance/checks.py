@@ -36,7 +36,7 @@ from ecert.ledger.access import (
 )
 from ecert.ledger.acting import Desk
 from ecert.ledger.register import require_competent
-from ecert.ledger.succession import read_succession
+from ecert.ledger.successors import read_successors
 from ecert.model import (
     Draft,
     FallenFoundation,
@@ -251,7 +251,7 @@ def take_over(tx: Transaction, _desk: Desk, works: list[Work], now: datetime) ->
         if previous is None:
             raise no_certificate()
         agency, issuer, number = work.order.agency.code, previous.issuer, previous.body["number"]
-        if read_succession(tx, now).responsible(issuer, previous.slug) != agency:
+        if read_successors(tx, now).responsible(issuer, previous.slug) != agency:
             raise no_certificate()
         if issuer != agency and certificates.is_number_taken(tx, [agency], previous.slug, number):
             raise NumberTaken(f"another current certificate of {agency} has the number {number}")

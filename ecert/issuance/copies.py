@@ -29,7 +29,7 @@ from ecert.keys import SigningKey
 from ecert.ledger.access import no_certificate
 from ecert.ledger.acting import Desk
 from ecert.ledger.log import append_entries
-from ecert.ledger.succession import read_succession
+from ecert.ledger.successors import read_successors
 from ecert.model import DEFAULT_ZONE, Record, Status, Validity, civil_date, effective_status
 from ecert.store import CopyRow, Transaction, agencies, certificates, documents
 
@@ -90,7 +90,7 @@ def prepare(
         lapses_at=lapses_at,
         credential_digest=b64url(record.digest),
     )
-    signer = read_succession(tx, now).responsible(record.issuer, record.slug)
+    signer = read_successors(tx, now).responsible(record.issuer, record.slug)
     return _sign(desk, record, copy, signer)
 
 

@@ -15,7 +15,7 @@ from ecert.issuance.order import (
     each,
 )
 from ecert.ledger.acting import Desk
-from ecert.ledger.succession import read_succession
+from ecert.ledger.successors import read_successors
 from ecert.store import Transaction, certificates, counters
 
 _ROUNDS_OF_NUMBERS = 100
@@ -50,7 +50,7 @@ def mint_numbers(tx: Transaction, _desk: Desk, works: list[Work], now: datetime)
 
 def _is_taken(tx: Transaction, agency: str, slug: str, number: str, now: datetime) -> bool:
     """Look at the agency's own, and at what it took over: their next versions will be its own."""
-    taken_over = read_succession(tx, now).taken_over(agency)
+    taken_over = read_successors(tx, now).taken_over(agency)
     issuers = {agency, *(issuer for issuer, kind in taken_over if kind == slug)}
     return certificates.is_number_taken(tx, issuers, slug, number)
 

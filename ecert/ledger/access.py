@@ -16,7 +16,7 @@ from ecert.errors import Forbidden, InputError, NotFound, Transferred
 from ecert.ids import parse_identifier
 from ecert.ledger.receptions import may_issue_for
 from ecert.ledger.rules import cited, opened_whole
-from ecert.ledger.succession import read_succession
+from ecert.ledger.successors import read_successors
 from ecert.model import DEFAULT_ZONE, Actor, Agency, Record, civil_date
 from ecert.store import (
     GrantRow,
@@ -86,18 +86,31 @@ def acting_agency(by: Actor) -> str:
     return by.agency
 
 
-def issuing_agency(by: Actor, code: str | None) -> str | None:
-    """Say for which agency somebody wants to issue: over HTTP his own unless he names another."""
-    return code if is_operator(by) or code is not None else by.agency
+def issuing_agency(known: Sequence[Agency], by: Actor, code: str | None) -> Agency:
+    """Find for which agency somebody wants to issue: over HTTP his own unless he names another.
+
+    Raises: InputError, NotFound, Forbidden.
+    """
+    wanted = code if is_operator(by) or code is not None else by.agency
+    try:
+        return pick(known, wanted)
+    except NotFound:
+        if is_operator(by) or wanted == by.agency:
+            raise
+        raise _not_for_another() from None
+
+
+def _not_for_another() -> Forbidden:
+    return Forbidden("a client issues for its own agency, or by a reception with issue 委托")
 
 
 def require_issues_for(reading: Reading, by: Actor, agency: str, slug: str, now: datetime) -> None:
     """Refuse to issue for an agency that is neither one's own nor one's principal. Raises: Forbidden."""
     if is_operator(by) or by.agency == agency:
         return
-    succession = read_succession(reading, now)
-    if not may_issue_for(reading, by.agency or "", agency, slug, succession=succession, now=now):
-        raise Forbidden("a client issues for its own agency, or by a reception with issue 委托")
+    successors = read_successors(reading, now)
+    if not may_issue_for(reading, by.agency or "", agency, slug, successors=successors, now=now):
+        raise _not_for_another()
 
 
 def pick(known: Sequence[Agency], code: str | None) -> Agency:
@@ -206,7 +219,7 @@ def sight_of(reading: Reading, by: Actor, now: datetime) -> Sight:
         return Sight(by)
     line = lineage(agencies.listed(reading), by.agency)
     opened = opened_whole(rules.listed(reading, line), line, civil_date(now, DEFAULT_ZONE))
-    return Sight(by, read_succession(reading, now).taken_over(by.agency), opened)
+    return Sight(by, read_successors(reading, now).taken_over(by.agency), opened)
 
 
 @dataclass(frozen=True, slots=True)
@@ -256,7 +269,7 @@ def acting_on(reading: Reading, by: Actor, record: Record, now: datetime) -> str
 
     Raises: NotFound for whom it does not concern; Transferred for who issued it once.
     """
-    responsible = read_succession(reading, now).responsible(record.issuer, record.slug)
+    responsible = read_successors(reading, now).responsible(record.issuer, record.slug)
     if is_operator(by) or by.agency == responsible:
         return responsible
     if by.agency == record.issuer:
@@ -272,10 +285,10 @@ def succeeding_on(reading: Reading, by: Actor, record: Record, now: datetime) ->
     try:
         return acting_on(reading, by, record, now)
     except NotFound:
-        succession = read_succession(reading, now)
-        principal = succession.responsible(record.issuer, record.slug)
+        successors = read_successors(reading, now)
+        principal = successors.responsible(record.issuer, record.slug)
         if may_issue_for(
-            reading, by.agency or "", principal, record.slug, succession=succession, now=now
+            reading, by.agency or "", principal, record.slug, successors=successors, now=now
         ):
             return principal
         raise

@@ -137,7 +137,7 @@ class Certificates(Verbs):
             return forbidden
         try:
             kind = self.desk.catalogue.newest(request.slug)
-            agency = pick(known, issuing_agency(request.by, request.agency))
+            agency = issuing_agency(known, request.by, request.agency)
             draft = check_draft(kind, request.draft)
             brought = None if request.identifier is None else parse_identifier(request.identifier)
         except EcertError as error:

@@ -14,7 +14,7 @@ from ecert.issuance.copies import type_of
 from ecert.keys import SigningKey
 from ecert.ledger.access import no_certificate
 from ecert.ledger.acting import Desk
-from ecert.ledger.succession import read_succession
+from ecert.ledger.successors import read_successors
 from ecert.model import Record
 from ecert.pdf.parts import Parts, presented
 from ecert.registry.log import PublishedLog
@@ -116,7 +116,7 @@ class DocumentMaker:
     def _signer(self, record: Record, now: datetime) -> tuple[str, str]:
         """Give the agency that signs: the issuer under its printed name, or its successor."""
         with self._desk.store.reading() as reading:
-            code = read_succession(reading, now).responsible(record.issuer, record.slug)
+            code = read_successors(reading, now).responsible(record.issuer, record.slug)
             agency = agencies.find(reading, code)
         if code == record.issuer or agency is None:
             return record.issuer, str(record.body["issuer"]["name"])

@@ -3,40 +3,28 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import replace
-from datetime import date, datetime
+from datetime import date
 from typing import Any
 
-from ecert.errors import EcertError, GrantNotValid
+from ecert.errors import GrantNotValid
 from ecert.formats.id_token import SignedIn
-from ecert.formats.presentation import present
-from ecert.issuance.copies import CopyWish, PreparedCopy, check_wish, log_copies, prepare
-from ecert.ledger.access import MAX_IDENTIFIER, holder_actor, no_certificate
-from ecert.ledger.acting import Desk, Verbs
-from ecert.ledger.standing import standing
-from ecert.ledger.trail import AuditEntry, Trail, named
-from ecert.model import Actor, Record
-from ecert.registry.document_maker import DocumentMaker
+from ecert.ledger.access import holder_actor
+from ecert.ledger.acting import Verbs
+from ecert.ledger.trail import AuditEntry, Trail
+from ecert.model import Actor
 from ecert.reuse import delegation, objection
 from ecert.reuse import grant as granting
-from ecert.reuse.application import OwnQuestion, draw_own
-from ecert.reuse.checklist import Checklist
 from ecert.reuse.grant import MAX_ID, NO_REQUEST, UseCode
 from ecert.reuse.matter import Matter, find_matter
 from ecert.reuse.objection import Complaint
-from ecert.reuse.sign_in import clerk, require_fresh, sign_in
+from ecert.reuse.sign_in import clerk, sign_in
 from ecert.store import (
-    DocumentRow,
     GrantRow,
     ObjectionRow,
-    Reading,
     RequestRow,
-    Transaction,
     agencies,
-    certificates,
     changes,
     grants,
-    holders,
     objections,
 )
 
@@ -46,17 +34,9 @@ MAX_PAGE = 100
 class Holders(Verbs):
     """Every verb takes who signed in, and shows or changes only what is his."""
 
-    def __init__(self, desk: Desk, maker: DocumentMaker) -> None:
-        super().__init__(desk)
-        self._maker = maker
-
     def sign_in(self, id_token: str) -> SignedIn:
         """Say which holder signed in, for himself. Raises: IdTokenRefused."""
         return sign_in(self.desk, id_token)
-
-    def require_fresh(self, holder: SignedIn) -> None:
-        """Refuse a holder who proved who he is too long ago. Raises: SignInAgain."""
-        require_fresh(self.desk, holder)
 
     def clerk(self, by: Actor, id_token: str) -> Actor:
         """Say who acts, as an identity provider vouches for it 操作人身份. Raises: IdTokenRefused."""
@@ -143,107 +123,6 @@ class Holders(Verbs):
         self._told(trail, "uses", holder)
         return found
 
-    # -- the holder's own 我的证照: each needs a fresh sign-in ------------------------------------------
-
-    def certificates(self, *, holder: SignedIn, trail: Trail | None = None) -> list[Record]:
-        """List the certificates that a holder has, newest first. Raises: SignInAgain."""
-        require_fresh(self.desk, holder)
-        slugs = [kind.slug for kind in self.desk.catalogue]
-        with self.desk.store.reading() as reading:
-            held = holders.held(reading, self.desk.secrets.hide(holder.code), slugs)
-            found = standing(reading, held, self.desk.clock())
-        self._told(trail, "held", holder, given=len(found))
-        return found
-
-    def certificate(
-        self, identifier: str, *, holder: SignedIn, trail: Trail | None = None
-    ) -> Record:
-        """Open one of a holder's own certificates. Raises: NotFound, SignInAgain."""
-        return self._own("held.read", identifier, holder, trail)
-
-    def document(
-        self,
-        identifier: str,
-        *,
-        holder: SignedIn,
-        trail: Trail | None = None,
-        publishes: bool = False,
-    ) -> DocumentRow:
-        """Give the signed PDF of one of a holder's own certificates, made now if it never was.
-
-        Raises: NotFound, SignInAgain, and what ``documents.get`` raises.
-        """
-        record = self._own("held.document", identifier, holder, trail)
-        return self._maker.original(record, publishes=publishes)
-
-    def present(
-        self,
-        identifier: str,
-        disclose: Iterable[str],
-        *,
-        holder: SignedIn,
-        trail: Trail | None = None,
-    ) -> str:
-        """Give a holder his credential with only the values that he chose 出示.
-
-        Raises: NotFound, SignInAgain, InputError for a name that is not in it.
-        """
-        record = self._own("held.present", identifier, holder, trail)
-        return present(record.credential, disclose)
-
-    def copy(self, identifier: str, wish: CopyWish, *, holder: SignedIn) -> DocumentRow:
-        """Lend one's own certificate 加注件: to one recipient, for one purpose, until one day.
-
-        Raises: NotFound, SignInAgain, NotInForce, Refused, InputError, and what ``document`` raises.
-        """
-        by, own = holder_actor("own certificates"), self.desk.secrets.hide(holder.code)
-        entry = AuditEntry("held.copy", by, certificate=named(identifier))
-        entry = replace(entry, details={"holder_hmac": own.hex()})
-        with self.desk.audited(entry):
-            require_fresh(self.desk, holder)
-            check_wish(wish)
-
-        def work(tx: Transaction, now: datetime) -> PreparedCopy:
-            return prepare(tx, self.desk, _find_own(tx, identifier, own).id, wish, now)
-
-        def log(tx: Transaction, prepared: PreparedCopy, _index: int) -> PreparedCopy:
-            return replace(prepared, there=log_copies(tx, [prepared])[0])
-
-        lent = self.desk.act(entry, work, log=log)
-        assert lent.there is not None  # noqa: S101 - it was logged
-        return self._maker.copy(lent.there, lent.record)
-
-    def checklist(
-        self, question: OwnQuestion, *, holder: SignedIn, trail: Trail | None = None
-    ) -> Checklist:
-        """Tell a holder before he applies what a matter asks for, and what he holds of it already.
-
-        Raises: NotFound, SignInAgain, InputError.
-        """
-        require_fresh(self.desk, holder)
-        now = self.desk.clock()
-        with self.desk.store.reading() as reading:
-            drawn = draw_own(reading, question, self.desk.secrets.hide(holder.code), now)
-        self._told(trail, "held.checklist", holder, matter=drawn.matter.code)
-        return drawn
-
-    def _own(self, action: str, identifier: str, holder: SignedIn, trail: Trail | None) -> Record:
-        """Find a certificate of the holder's own, and write down that he saw it; another's is not there."""
-        by, own = holder_actor("own certificates"), self.desk.secrets.hide(holder.code)
-        told = {"holder_hmac": own.hex()}
-        entry = AuditEntry(action, by, certificate=named(identifier), details=told)
-        written = trail or self.desk.trail
-        try:
-            require_fresh(self.desk, holder)
-            with self.desk.store.reading() as reading:
-                found = _find_own(reading, identifier, own)
-                (record,) = standing(reading, [found], self.desk.clock())
-        except EcertError as error:
-            written.write([entry.refused(error)])
-            raise
-        written.write([entry])
-        return record
-
     def object(self, complaint: Complaint, *, holder: SignedIn) -> ObjectionRow:
         """Report an error in one's own certificate 异议. Raises: NotFound, InputError."""
         by = holder_actor("objection")
@@ -267,15 +146,5 @@ class Holders(Verbs):
     def _told(self, trail: Trail | None, action: str, holder: SignedIn, **details: Any) -> None:
         """Write down what a holder was shown of his own, under the HMAC of his code."""
         told = {"holder_hmac": self.desk.secrets.hide(holder.code).hex(), **details}
-        entry = AuditEntry(action, holder_actor(_PURPOSES.get(action, action)), details=told)
+        entry = AuditEntry(action, holder_actor(action), details=told)
         (trail or self.desk.trail).write([entry])
-
-
-_PURPOSES = {"held": "own certificates", "held.checklist": "own certificates"}
-
-
-def _find_own(reading: Reading, identifier: str, own: bytes) -> Record:
-    record = certificates.find(reading, identifier) if len(identifier) <= MAX_IDENTIFIER else None
-    if record is None or own not in holders.holders_of(reading, record.id):
-        raise no_certificate()
-    return record

@@ -24,8 +24,8 @@ from ecert.ledger.register import (
 )
 from ecert.ledger.trail import AuditEntry
 from ecert.model import PAPER, Actor, Agency, Competence, civil_date
-from ecert.registry.handover import Handover, hand_over
 from ecert.registry.settlement import Settlement
+from ecert.registry.transfer import Transfer, hand_over
 from ecert.store import Transaction, agencies, register, trees
 
 MAX_PAGE = 100
@@ -174,7 +174,7 @@ class Register(Verbs):
         entry = AuditEntry("competence.transfer", by, details=told)
         pen = self._pen_for(entry, basis, slugs)
 
-        def work(tx: Transaction, now: datetime) -> list[Handover]:
+        def work(tx: Transaction, now: datetime) -> list[Transfer]:
             known = agencies.lock(tx, [one.code for one in agencies.listed(tx)])
             old, new = _open_one(known, agency), _open_one(known, to)
             if from_day <= civil_date(now, old.time_zone):
@@ -184,7 +184,7 @@ class Register(Verbs):
                 for slug in dict.fromkeys(slugs)
             ]
 
-        def log(tx: Transaction, done: list[Handover], index: int) -> list[Handover]:
+        def log(tx: Transaction, done: list[Transfer], index: int) -> list[Transfer]:
             at = int(self.desk.clock().timestamp())
             acts = [transferred(one.ended, from_day, basis, at) for one in done]
             for one, place in zip(done, enter(tx, pen, acts, index), strict=True):

@@ -31,6 +31,7 @@ from ecert.registry.keys import Keys
 from ecert.registry.log import PublishedLog
 from ecert.registry.matters import Matters
 from ecert.registry.objections import Objections
+from ecert.registry.own_certificates import OwnCertificates
 from ecert.registry.own_lookup import OwnLookup
 from ecert.registry.providers import Providers
 from ecert.registry.receptions import Receptions
@@ -115,7 +116,8 @@ class Registry:
         self.documents = Documents(desk, self.certificates, maker)
         self.evidence = Evidence(desk, self.certificates, self.log, self.status)
         self.matters, self.rules, self.providers = Matters(desk), Rules(desk), Providers(desk)
-        self.grants, self.holders = Grants(desk), Holders(desk, maker)
+        self.grants, self.holders = Grants(desk), Holders(desk)
+        self.own = OwnCertificates(desk, maker)
         self.dossiers = Dossiers(desk, self.log, maker)
         self.changes, self.objections = Changes(desk), Objections(desk, self.certificates)
         self.supervision, self.receptions = Supervision(desk), Receptions(desk)

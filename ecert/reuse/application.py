@@ -11,7 +11,7 @@ from ecert.errors import InputError
 from ecert.ledger.acting import Desk
 from ecert.ledger.register import without_competence
 from ecert.ledger.standing import standing
-from ecert.ledger.succession import read_succession
+from ecert.ledger.successors import read_successors
 from ecert.ledger.trail import DONE, AuditEntry
 from ecert.model import (
     DEFAULT_ZONE,
@@ -197,7 +197,7 @@ def draw_own(
 
     Raises: NotFound, InputError.
     """
-    matter = of_today(find_matter(reading, question.matter), read_succession(reading, now))
+    matter = of_today(find_matter(reading, question.matter), read_successors(reading, now))
     if question.situation is not None and question.situation not in matter.situations:
         raise InputError("the matter has no such situation")
     held = standing(reading, holders.held(reading, holder_hmac, matter.slugs), now)

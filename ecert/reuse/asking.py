@@ -9,7 +9,7 @@ from datetime import datetime
 from ecert.errors import NotFound
 from ecert.ledger.access import acting_agency, is_operator, lineage
 from ecert.ledger.receptions import covers, received_by
-from ecert.ledger.succession import Succession, read_succession
+from ecert.ledger.successors import Successors, read_successors
 from ecert.model import Actor
 from ecert.reuse.matter import NO_MATTER, Matter, find_matter
 from ecert.store import Reading, agencies
@@ -36,36 +36,36 @@ def asking_for(reading: Reading, code: str, by: Actor, now: datetime) -> Asking:
     line = tuple(lineage(known, own))
     if not line:
         raise NotFound("this agency is not registered")
-    written, succession = find_matter(reading, code), read_succession(reading, now)
-    matter = of_today(written, succession)
+    written, successors = find_matter(reading, code), read_successors(reading, now)
+    matter = of_today(written, successors)
     names = frozenset({written.agency} - {matter.agency})
     if matter.agency in line:
         return Asking(matter, own, line, names=names | {own})
-    rows = received_by(reading, own, succession, now)
-    if not any(covers(one, code, written.agency, succession) for one in rows):
+    rows = received_by(reading, own, successors, now)
+    if not any(covers(one, code, written.agency, successors) for one in rows):
         raise NotFound(NO_MATTER)
     principal = matter.agency
     return Asking(matter, principal, tuple(lineage(known, principal)), own, names | {principal})
 
 
-def of_today(matter: Matter, succession: Succession) -> Matter:
+def of_today(matter: Matter, successors: Successors) -> Matter:
     """Give a matter as its successor's, where what it results in was transferred."""
-    owner = succession.owner(matter.agency, matter.issues)
+    owner = successors.owner(matter.agency, matter.issues)
     return matter if owner == matter.agency else replace(matter, agency=owner)
 
 
 def may_ask(reading: Reading, by: Actor, now: datetime) -> Callable[[Matter], Matter | None]:
     """Give a judge of matters as they were written: each as it is today, or None where it is not one's."""
-    succession = read_succession(reading, now)
+    successors = read_successors(reading, now)
     if by.agency is None and is_operator(by):
-        return lambda matter: of_today(matter, succession)
+        return lambda matter: of_today(matter, successors)
     own = acting_agency(by)
     line = lineage(agencies.listed(reading), own)
-    rows = received_by(reading, own, succession, now)
+    rows = received_by(reading, own, successors, now)
 
     def judge(written: Matter) -> Matter | None:
-        matter = of_today(written, succession)
-        is_received = any(covers(one, written.code, written.agency, succession) for one in rows)
+        matter = of_today(written, successors)
+        is_received = any(covers(one, written.code, written.agency, successors) for one in rows)
         return matter if matter.agency in line or is_received else None
 
     return judge

@@ -16,7 +16,7 @@ from ecert.errors import InputError, NotFound, Refused
 from ecert.formats.id_token import SignedIn
 from ecert.ledger.access import may_answer, may_object, no_certificate
 from ecert.ledger.acting import Desk
-from ecert.ledger.succession import read_succession
+from ecert.ledger.successors import read_successors
 from ecert.ledger.trail import AuditEntry, named
 from ecert.model import Actor, is_line
 from ecert.store import ObjectionRow, Reading, Transaction, certificates, holders, objections
@@ -145,7 +145,7 @@ def answer_objection(
 def _responsible(tx: Transaction, row: ObjectionRow, now: datetime) -> str:
     record = certificates.find(tx, row.certificate)
     slug = "" if record is None else record.slug
-    return read_succession(tx, now).responsible(row.issuer, slug)
+    return read_successors(tx, now).responsible(row.issuer, slug)
 
 
 def _open(

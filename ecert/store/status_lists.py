@@ -11,7 +11,7 @@ from sqlalchemy import (
     update,
 )
 
-from ecert.formats.status_list import LIST_SIZE, PART_BITS, VALUES, Detail, Warned
+from ecert.formats.status_list import LIST_SIZE, PART_BITS, VALUES, Detail, PlaceWarning
 from ecert.model import FallenFoundation, Status, gravest_first
 from ecert.store import tables as t
 from ecert.store.connection import Reading, Transaction
@@ -54,7 +54,7 @@ def details(reading: Reading, number: int, part: int | None = None) -> dict[int,
     }
 
 
-def warned(reading: Reading, number: int, part: int | None = None) -> dict[int, Warned]:
+def warned(reading: Reading, number: int, part: int | None = None) -> dict[int, PlaceWarning]:
     """Give what is said of every index whose certificate rests on something that fell."""
     c, f = t.certificates.c, t.fallen_foundations.c
     columns = (c.status_index, f.foundation, f.status, f.since, f.log_index)
@@ -64,7 +64,7 @@ def warned(reading: Reading, number: int, part: int | None = None) -> dict[int, 
         one = FallenFoundation(row.foundation, Status(row.status), row.since, row.log_index)
         found.setdefault(row.status_index, []).append(one)
     first = {index: gravest_first(fallen)[0] for index, fallen in found.items()}
-    return {index: Warned(one.status, one.since) for index, one in first.items()}
+    return {index: PlaceWarning(one.status, one.since) for index, one in first.items()}
 
 
 def _within(number: int, part: int | None) -> list[ColumnElement[bool]]:

@@ -9,7 +9,7 @@ from typing import Any
 
 from ecert._encoding import instant, rfc3339
 from ecert.catalogue import CertificateType
-from ecert.formats.status_list import SignedDetails, Warned
+from ecert.formats.status_list import SignedDetails, PlaceWarning
 from ecert.model import FOUNDATION_FALLEN
 from ecert.verification.exhibit import Exhibit
 from ecert.verification.report import warning
@@ -20,7 +20,7 @@ class FoundationWarning:
     """What the status list says of the foundations: one fell (``warned``, if that is known), or nothing at all."""
 
     is_unsaid: bool = False
-    warned: Warned | None = None
+    warned: PlaceWarning | None = None
 
     def to_json(self) -> Mapping[str, Any]:
         """Give the warning as a report shows it."""

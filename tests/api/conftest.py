@@ -9,6 +9,8 @@ the background publisher.
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import functools
 import io
 import logging
 import secrets
@@ -31,7 +33,8 @@ from sqlalchemy import func, select
 
 from ecert.catalogue import Catalogue
 from ecert.config import Plan, Surroundings, init_registry
-from ecert.registry import Registry
+from ecert.model import Agency
+from ecert.registry import Registry, new_rule
 from ecert.store import tables, trees
 from ecert.testing import SettableClock
 from ecert_api import create_app
@@ -55,6 +58,9 @@ TIMEOUT = PATIENCE
 
 PrivateKey = ec.EllipticCurvePrivateKey | ed25519.Ed25519PrivateKey
 Send = Callable[..., httpx.Response]
+
+
+AUDIT_OFFICE = Agency("11440114MA0000101H", "花都区审计局（演示）", "440114")  # reads by a rule
 
 
 # -- departments' systems -----------------------------------------------------------------------
@@ -134,7 +140,6 @@ class Portal:
         self.base = registry.base
         self.planning = self.enrol(PLANNING.code, EVERYTHING)
         self.construction = self.enrol(CONSTRUCTION.code, EVERYTHING)
-        self.reuser = self.enrol(CONSTRUCTION.code, [f"certificates:read:{WORKS}"])
         self.reader = self.enrol(PLANNING.code, ["certificates:read"])
         self.issuer = self.enrol(PLANNING.code, ["certificates:issue"])
         self.auditor = self.enrol(CONSTRUCTION.code, ["audit:read"])
@@ -156,6 +161,25 @@ class Portal:
             "审批系统", agency=agency, scopes=scopes, jwk=jwk_of(key), by=CLERK
         )
         return System(row.id, agency, row.allowed, key, alg, self.base, self.now)
+
+    @functools.cached_property
+    def reuser(self) -> System:
+        """A system of another agency, to which a rule opens works permits as a whole."""
+        self.registry.agencies.add(AUDIT_OFFICE, by=CLERK)
+        self.share(WORKS, AUDIT_OFFICE.code)
+        return self.enrol(AUDIT_OFFICE.code, ["certificates:read"])
+
+    def share(self, slug: str, agency: str) -> str:
+        """Open a type as a whole to an agency, for every matter; give the rule's id."""
+        rule = new_rule(slug, agency, legal_basis="国务院令第716号第七条", fields=("*",))
+        return self.registry.rules.add(rule, by=CLERK).id
+
+    @contextlib.contextmanager
+    def shared(self, slug: str, agency: str) -> Iterator[None]:
+        """Open a type to an agency for a while."""
+        rule = self.share(slug, agency)
+        yield
+        self.registry.rules.end(rule, by=CLERK)
 
     # -- tokens
 

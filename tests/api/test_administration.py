@@ -464,13 +464,14 @@ def test_a_provider_is_believed_from_when_it_was_set_up(office: Office, oidc: Pr
         "audiences": [oidc.client_id],
         "levels": [HIGH],
         "keys": oidc.jwks,
+        "portals": [oidc.client_id],
     }
     (shown,) = office.good("POST", "/v1/identity-providers", 201, json=body)["items"]
     assert (shown["issuer"], shown["algorithm"]) == (oidc.issuer, "RS256")
     assert shown["claims"] == {"001": "credit_code", "111": "resident_number"}
     assert office.good("GET", "/v1/identity-providers")["items"] == [shown]
     assert holder().status_code == 200
-    office.good("POST", "/v1/identity-providers", 201, json={**body, "audiences": ["another"]})
+    office.good("POST", "/v1/identity-providers", 201, json={**body, "portals": []})
     assert holder().status_code in {401, 403}
     rows = office.trail("provider.put")
     assert [row["details"]["issuer"] for row in rows] == [oidc.issuer] * 2

@@ -243,8 +243,8 @@ def test_a_permit_rests_on_another_that_one_may_know_of(portal: Portal, a_draft:
     blind = portal.issue(portal.construction, permit, PERMIT)
     absent = portal.issue(portal.construction, {**permit, "rests_on": [ABSENT]}, PERMIT)
     assert refused(blind, 409, "not_in_force") == refused(absent, 409, "not_in_force")
-    seeing = portal.enrol(CONSTRUCTION.code, ["certificates:issue", f"certificates:read:{WORKS}"])
-    assert portal.issue(seeing, permit, PERMIT).status_code == 201
+    with portal.shared(WORKS, CONSTRUCTION.code):
+        assert portal.issue(portal.construction, permit, PERMIT).status_code == 201
 
 
 def test_when_the_foundation_falls_the_permit_is_not_touched_but_shows_a_warning(
@@ -526,7 +526,8 @@ def test_search_shows_only_what_one_may_see(desk: Portal, village: dict[str, Any
     assert ids(desk.search(desk.construction)) == [village["permit"]["id"]]
     assert ids(desk.search(desk.reuser)) == [village["works"]["id"]]
     assert ids(desk.search(desk.reuser, holder_code=FAMILY["code"])) == []
-    both = desk.enrol(CONSTRUCTION.code, ["certificates:read", f"certificates:read:{RURAL}"])
+    desk.share(RURAL, CONSTRUCTION.code)
+    both = desk.construction
     expected = [village[name]["id"] for name in ("both", "one", "permit")]
     assert ids(desk.search(both)) == expected
 
@@ -775,7 +776,8 @@ def test_a_succession_needs_a_draft_and_the_others_take_none(
 
 def test_nobody_operates_upon_another_agencys_certificate(portal: Portal, a_draft: Drafts) -> None:
     issued = portal.issued(portal.planning, a_draft())
-    seeing = portal.enrol(CONSTRUCTION.code, ["certificates:operate", f"certificates:read:{WORKS}"])
+    reads, operates = portal.reuser, ["certificates:operate", "certificates:read"]
+    seeing = portal.enrol(reads.agency, operates)
     before = portal.counts()
     for who in (portal.construction, seeing):
         for operation in LEADS_TO:

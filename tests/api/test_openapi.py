@@ -147,7 +147,10 @@ def portal(tmp_path_factory: pytest.TempPathFactory, oidc: Provider) -> Iterator
     url = f"http://127.0.0.1:{listening.getsockname()[1]}"
     registry = make_registry_at(url, tmp_path_factory.mktemp("described"))
     registry.agencies.add(TOWN, by=CLERK, may_issue=EVERY_TYPE)
-    registry.providers.put(Believed(oidc.issuer, (oidc.client_id,), (HIGH,), oidc.jwks), by=CLERK)
+    registry.providers.put(
+        Believed(oidc.issuer, (oidc.client_id,), (HIGH,), oidc.jwks, portals=(oidc.client_id,)),
+        by=CLERK,
+    )
     config = uvicorn.Config(
         create_app(registry, verify_per_minute=0), access_log=False, log_config=None
     )

@@ -266,7 +266,6 @@ def test_the_token_endpoint_is_described(portal: Portal) -> None:
         "certificates:issue",
         "certificates:operate",
         "certificates:read",
-        f"certificates:read:{WORKS}",
         "audit:read",
     }
 

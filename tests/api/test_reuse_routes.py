@@ -121,7 +121,9 @@ def town(desk: Portal) -> Town:
 @pytest.fixture
 def sign_in(oidc: Provider, town: Town, clock: SettableClock) -> Callable[..., str]:
     """Sign holders in at a real provider that this registry believes."""
-    believed = Believed(oidc.issuer, (oidc.client_id,), (HIGH,), oidc.jwks)
+    believed = Believed(
+        oidc.issuer, (oidc.client_id,), (HIGH,), oidc.jwks, portals=(oidc.client_id,)
+    )
     town.registry.providers.put(believed, by=CLERK)
 
     def run(account: str = ENTERPRISE, nonce: str | None = None) -> str:
@@ -621,7 +623,8 @@ def test_a_client_that_was_away_for_a_month_misses_nothing(
     for one in works:
         town.operate(one, Operation.SUSPEND)
     clock.move(timedelta(seconds=1))
-    reader = town.desk.enrol(CONSTRUCTION.code, [f"certificates:read:{WORKS}"])
+    reader = town.desk.enrol(CONSTRUCTION.code, ["certificates:read"])
+    town.desk.share(WORKS, CONSTRUCTION.code)
     for one in works:
         assert town.desk.get(reader, one.id).status_code == 200
     assert town.good(reader, "GET", "/v1/changes")["items"] == []

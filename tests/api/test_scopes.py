@@ -10,7 +10,7 @@ import pytest
 
 from ecert import registry as nouns
 from ecert.errors import EcertError, Forbidden
-from ecert.ledger.access import ANYBODY, READ, SCOPES
+from ecert.ledger.access import ANYBODY, SCOPES
 from ecert.ledger.acting import Verbs
 from ecert.model import Actor
 from ecert.registry import Registry
@@ -20,9 +20,8 @@ from tests.api.conftest import Portal, System
 from tests.conftest import PLANNING, trail_rows
 
 NOBODY = "nothing at all"
-OF_A_TYPE = "certificates:read:business-licence"
-ASKED = (NOBODY, *SCOPES, OF_A_TYPE)
-HOLDERS = {"Holders"}  # asks for the holder's sign-in, not for scopes
+ASKED = (NOBODY, *SCOPES)
+HOLDERS = {"Holders", "OwnCertificates"}  # asks for the holder's sign-in, not for scopes
 
 
 def verbs(registry: Registry) -> Iterator[tuple[str, Callable[..., Any]]]:
@@ -35,10 +34,8 @@ def verbs(registry: Registry) -> Iterator[tuple[str, Callable[..., Any]]]:
 
 
 def expected(needed: str | None, held: str) -> bool:
-    """Say by the words of the reference whether a scope is enough: its own, or any that reads."""
-    if needed == ANYBODY:
-        return True
-    return held == needed or (needed == READ and held == OF_A_TYPE)
+    """Say by the words of the reference whether a scope is enough: its own."""
+    return needed in {ANYBODY, held}
 
 
 def is_refused(verb: Callable[..., Any], by: Actor) -> bool:

@@ -159,7 +159,7 @@ def _usual(folder: Path, body: Mapping[str, object]) -> Iterator[tuple[str, dict
 
 def _token(registry: Registry, base: str) -> str:
     agency = registry.agencies.all()[0].code
-    return _token_of(registry, base, agency, [f"certificates:read:{TYPE}"])
+    return _token_of(registry, base, agency, ["certificates:read"])
 
 
 def _token_of(registry: Registry, base: str, agency: str, scopes: list[str]) -> str:

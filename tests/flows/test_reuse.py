@@ -78,7 +78,9 @@ def town(tmp_path: Path, a_draft: Drafts, oidc: Provider) -> Iterator[Town]:
     registry = make_registry_at(url, tmp_path)
     registry.agencies.add(replace(REFORM, parent=PLANNING.code), by=CLERK, may_issue=EVERY_TYPE)
     open_matters(registry, CLERK)
-    believed = Believed(oidc.issuer, (oidc.client_id,), (HIGH,), oidc.jwks)
+    believed = Believed(
+        oidc.issuer, (oidc.client_id,), (HIGH,), oidc.jwks, portals=(oidc.client_id,)
+    )
     registry.providers.put(believed, by=CLERK)
     held: dict[str, Record] = {}
     for slug, agency in PLANNED.items():

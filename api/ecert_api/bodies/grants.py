@@ -65,6 +65,7 @@ class AskedShape(Shape):
 
     id: str
     agency: str
+    received_by: str | None = None  # the window that asks for the agency
     matter: str
     version: int
     situation: str

@@ -62,7 +62,7 @@ async def uses(
 @router.get("/certificates", response_model=HeldShape, responses=_READS)
 async def held(holder: FreshHolderDep, service: ServiceDep) -> Response:
     """Show a holder his own certificates 我的证照, newest first."""
-    found = await service.read(service.registry.holders.certificates, holder=holder)
+    found = await service.read(service.registry.own.all, holder=holder)
     return page([one.to_json() for one in found], None)
 
 
@@ -81,11 +81,11 @@ async def opened(
     service: ServiceDep,
 ) -> Response:
     """Open one's own certificate: as JSON, as its signed credential (SD-JWT VC), or as its signed PDF."""
-    own = service.registry.holders
+    own = service.registry.own
     kind = choose(request.headers.get("accept", ""), (JSON, CREDENTIAL, PDF))
     if kind == PDF:
         return document(await service.make(own.document, identifier, holder=holder), identifier)
-    record = await service.read(own.certificate, identifier, holder=holder)
+    record = await service.read(own.get, identifier, holder=holder)
     if kind == CREDENTIAL:
         return private(record.credential, CREDENTIAL)
     return private(record.to_json_bytes(), JSON)
@@ -110,7 +110,7 @@ async def present(
 ) -> Response:
     """Give one's credential with only the values that one chose 出示, to hand to whom one likes."""
     kind = choose(request.headers.get("accept", ""), (JSON, CREDENTIAL))
-    verb = service.registry.holders.present
+    verb = service.registry.own.present
     made = await service.read(verb, identifier, body.fields, holder=holder)
     return (
         private(made, CREDENTIAL, 201) if kind == CREDENTIAL else answer({"credential": made}, 201)
@@ -132,7 +132,7 @@ async def lend(
 ) -> Response:
     """Lend one's own certificate 加注件: a PDF for one recipient and purpose, worthless after a day."""
     wish = CopyWish(body.recipient, body.purpose, body.until)
-    made = await service.write_apart(service.registry.holders.copy, identifier, wish, holder=holder)
+    made = await service.write_apart(service.registry.own.copy, identifier, wish, holder=holder)
     return document(made, identifier, status=201)
 
 
@@ -147,7 +147,7 @@ async def checklist(
 ) -> Response:
     """Tell a holder before he applies what a matter asks for, and what he holds of it already."""
     question = OwnQuestion(body.matter, body.situation, body.project_code)
-    found = await service.read(service.registry.holders.checklist, question, holder=holder)
+    found = await service.read(service.registry.own.checklist, question, holder=holder)
     return answer(found.to_json())
 
 

@@ -51,7 +51,7 @@ def chained(tmp_path_factory: pytest.TempPathFactory, oidc: Provider, hall: Hall
         rule = new_rule(slug, CONSTRUCTION.code, matter=MATTER, legal_basis=BASIS)
         registry.rules.add(rule, by=CLERK)
     for issuer, keys in ((oidc.issuer, oidc.jwks), (IDP, hall.jwks())):
-        believed = Settings(issuer, ("online-hall",), (HIGH,), keys)
+        believed = Settings(issuer, ("online-hall",), (HIGH,), keys, portals=("online-hall",))
         registry.providers.put(believed, by=CLERK)
     registry.close()
     return folder / "home"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import inspect
 import re
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -12,7 +13,7 @@ import pytest
 from ecert.formats.id_token import SignedIn
 from ecert.ledger.acting import Verbs
 from ecert.model import Actor, Application, Basis, Operation
-from ecert.registry import DeferredTrail, GrantWish, Query, Registry
+from ecert.registry import DeferredTrail, GrantWish, OwnQuestion, Query, Registry
 from tests.adversary.reuse.world import A_CODE, LAND, MATTER, World
 from tests.conftest import WORKS
 
@@ -25,6 +26,10 @@ PERSONAL = re.compile(
 
 def clerk(world: World) -> Actor:
     return Actor("李四", world.zj.agency, world.zj.id)
+
+
+def fresh(world: World) -> SignedIn:
+    return replace(OWNER, signed_in_at=world.desk.now())
 
 
 def reads(world: World) -> dict[str, Read]:
@@ -61,7 +66,17 @@ def reads(world: World) -> dict[str, Read]:
         "Holders.grants": lambda t: r.holders.grants(holder=OWNER, trail=t),
         "Holders.delegations": lambda t: r.holders.delegations(holder=OWNER, trail=t),
         "Holders.uses": lambda t: r.holders.uses(holder=OWNER, trail=t),
-        "Holders.certificates": lambda t: r.holders.certificates(holder=OWNER, trail=t),
+        "OwnCertificates.all": lambda t: r.own.all(holder=fresh(world), trail=t),
+        "OwnCertificates.get": lambda t: r.own.get(identifier, holder=fresh(world), trail=t),
+        "OwnCertificates.document": lambda t: r.own.document(
+            identifier, holder=fresh(world), trail=t, publishes=True
+        ),
+        "OwnCertificates.present": lambda t: r.own.present(
+            identifier, [], holder=fresh(world), trail=t
+        ),
+        "OwnCertificates.checklist": lambda t: r.own.checklist(
+            OwnQuestion(MATTER), holder=fresh(world), trail=t
+        ),
         "Holders.objections": lambda t: r.holders.objections(holder=OWNER, trail=t),
     }
 
@@ -88,6 +103,7 @@ ACTS = {  # one transaction with their row: design §10
     *("Certificates.succeed", "Documents.copy", "Documents.build", "Dossiers.fulfil"),
     *("Grants.request", "Grants.give", "Grants.redeem", "Grants.revoke", "Objections.add"),
     *("Objections.answer", "Holders.revoke_grant", "Holders.delegate", "Holders.object"),
+    "OwnCertificates.copy",
 }
 OF_THE_SERVICE = {
     "Changes.waiting"
@@ -111,7 +127,8 @@ NAMES = [
     *("Evidence.pack", "Dossiers.checklist", "Matters.graph", "Changes.since", "Grants.all"),
     *("Grants.get", "Objections.all", "Supervision.figures", "AuditedTrail.rows"),
     *("Holders.request", "Holders.grants", "Holders.delegations", "Holders.uses"),
-    *("Holders.certificates", "Holders.objections"),
+    *("OwnCertificates.all", "OwnCertificates.get", "OwnCertificates.document"),
+    *("OwnCertificates.present", "OwnCertificates.checklist", "Holders.objections"),
 ]
 
 

@@ -103,6 +103,7 @@ class Hall:
             "credit_code": A_CODE,
             "iat": now,
             "exp": now + 600,
+            "auth_time": now,
             **changes,
         }
         return {name: value for name, value in claims.items() if value is not None}

@@ -11,7 +11,7 @@ from ecert.store import Reading, agencies, register
 
 
 @dataclass(frozen=True, slots=True)
-class Succession:
+class Successors:
     """What was transferred, as far as it has taken effect: (agency, type) → its successor."""
 
     after: Mapping[tuple[str, str], str] = field(default_factory=dict)
@@ -41,17 +41,17 @@ class Succession:
         return frozenset(pair for pair in self.after if self.responsible(*pair) == agency)
 
 
-NOTHING_TRANSFERRED = Succession()
+NOTHING_TRANSFERRED = Successors()
 
 
-def read_succession(reading: Reading, now: datetime) -> Succession:
+def read_successors(reading: Reading, now: datetime) -> Successors:
     """Read what was transferred until now: from 00:00 of its day, where the old agency is."""
     rows = register.transferred(reading)
     if not rows:
         return NOTHING_TRANSFERRED
     known = agencies.listed(reading)
     today = {one.code: civil_date(now, one.time_zone) for one in known}
-    return Succession(
+    return Successors(
         {
             (one.agency, one.slug): one.successor
             for one in rows

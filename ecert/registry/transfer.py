@@ -7,7 +7,7 @@ from datetime import date, timedelta
 
 from ecert.errors import CompetenceOverlaps, InputError, NumberTaken
 from ecert.ledger.register import end_competence
-from ecert.ledger.succession import Succession
+from ecert.ledger.successors import Successors
 from ecert.model import Agency, Competence
 from ecert.store import Transaction, certificates, register
 
@@ -15,7 +15,7 @@ MAX_NAMED = 10  # clashing numbers that a refusal lists
 
 
 @dataclass(frozen=True, slots=True)
-class Handover:
+class Transfer:
     """The competence that ends, and the successor's that begins; None where it had one already."""
 
     ended: Competence
@@ -24,7 +24,7 @@ class Handover:
 
 def hand_over(
     tx: Transaction, old: Agency, new: Agency, slug: str, *, from_day: date, basis: str
-) -> Handover:
+) -> Transfer:
     """Work out a transfer of one type, checking that nothing stands against it.
 
     Raises: NotFound, IssuedAfter, InputError for a circle, CompetenceOverlaps, NumberTaken.
@@ -36,20 +36,20 @@ def hand_over(
         for one in register.transferred(tx)
         if one.successor is not None
     }
-    _check_way(Succession(after), old, new, slug)
+    _check_way(Successors(after), old, new, slug)
     ended = end_competence(tx, old, own, slug, from_day - timedelta(days=1))
     ended = replace(ended, successor=new.code)
-    _check_numbers(tx, Succession({**after, (old.code, slug): new.code}), old, new, slug)
+    _check_numbers(tx, Successors({**after, (old.code, slug): new.code}), old, new, slug)
     theirs = [one for one in held if (one.agency, one.slug) == (new.code, slug)]
     if any(one.covers(from_day) for one in theirs):
-        return Handover(ended, None)
+        return Transfer(ended, None)
     begun = Competence(new.code, slug, from_day, basis, None, ended.only)
     if any(one.overlaps(begun) for one in theirs):
         raise CompetenceOverlaps(f"{new.code} holds {slug} from a later day on already")
-    return Handover(ended, begun)
+    return Transfer(ended, begun)
 
 
-def _check_way(known: Succession, old: Agency, new: Agency, slug: str) -> None:
+def _check_way(known: Successors, old: Agency, new: Agency, slug: str) -> None:
     if (old.code, slug) in known.after:
         raise InputError(f"{slug} was transferred to {known.after[old.code, slug]} already")
     if known.responsible(new.code, slug) == old.code:
@@ -58,7 +58,7 @@ def _check_way(known: Succession, old: Agency, new: Agency, slug: str) -> None:
         raise InputError(f"{new.code} itself transferred {slug}: name who has it now")
 
 
-def _check_numbers(tx: Transaction, then: Succession, old: Agency, new: Agency, slug: str) -> None:
+def _check_numbers(tx: Transaction, then: Successors, old: Agency, new: Agency, slug: str) -> None:
     """Refuse a transfer that would leave one agency two current certificates of one number."""
     theirs = {issuer for issuer, kind in then.taken_over(new.code) if kind == slug}
     of_old = {issuer for issuer in theirs if _leads_through(then, issuer, old.code, slug)}
@@ -67,7 +67,7 @@ def _check_numbers(tx: Transaction, then: Succession, old: Agency, new: Agency, 
         raise NumberTaken(f"both have current certificates numbered {'、'.join(found)}")
 
 
-def _leads_through(then: Succession, issuer: str, agency: str, slug: str) -> bool:
+def _leads_through(then: Successors, issuer: str, agency: str, slug: str) -> bool:
     at: str | None = issuer
     while at is not None and at != agency:
         at = then.after.get((at, slug))
