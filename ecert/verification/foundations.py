@@ -9,7 +9,7 @@ from typing import Any
 
 from ecert._encoding import instant, rfc3339
 from ecert.catalogue import CertificateType
-from ecert.formats.status_list import SignedDetails, PlaceWarning
+from ecert.formats.status_list import PlaceWarning, SignedDetails
 from ecert.model import FOUNDATION_FALLEN
 from ecert.verification.exhibit import Exhibit
 from ecert.verification.report import warning

@@ -148,8 +148,9 @@ def test_nobody_issues_for_another_agency(portal: Portal, a_draft: Drafts) -> No
 
 
 def test_without_the_scope_nothing_is_issued(portal: Portal, a_draft: Drafts) -> None:
+    unable = (portal.reader, portal.reuser, portal.auditor)
     before = portal.counts()
-    for who in (portal.reader, portal.reuser, portal.auditor):
+    for who in unable:
         refused(portal.issue(who, a_draft()), 403, "forbidden")
     assert portal.counts() == before
 

@@ -123,6 +123,8 @@ DECIDED_ELSEWHERE = {
     "POST /v1/clients/{client_id}/keys",
     # whether the set holds public keys
     "POST /v1/identity-providers",
+    # whether the certificate has such a field
+    "POST /v1/me/certificates/{identifier}/presentations",
     # whether the one day lies before the other
     "GET /v1/supervision",
 }
@@ -243,6 +245,7 @@ def what_is_there(portal: Portal, oidc: Provider, draft: dict[str, Any]) -> dict
         "version": 1,
         "code": code,
         "number": 0,
+        "part": 3,
         "path": "0/000.p/1",
         "client_id": client.id,
         "kid": kid,

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from datetime import timedelta
+from dataclasses import replace
+from datetime import date, timedelta
 from typing import Any
 
 import pytest
 
+from ecert.errors import SignInAgain
 from ecert.formats.id_token import Provider as Believed
+from ecert.formats.id_token import SignedIn
 from ecert.model import Operation, Record
+from ecert.registry import CopyWish, OwnQuestion
 from ecert.testing import SettableClock
 from tests.api.conftest import refused
 from tests.api.test_reuse_routes import (
@@ -167,22 +171,52 @@ def test_no_list_shows_anything_of_another(
 # -- who may open them -------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("minutes", [14, 16])
-def test_the_sign_in_must_be_fresh(
-    town: Town, works: Record, sign_in: SignIn, clock: SettableClock, minutes: int
+def test_an_older_sign_in_is_not_fresh_enough(
+    town: Town, works: Record, sign_in: SignIn, clock: SettableClock
 ) -> None:
+    stricter = replace(town.registry.charter, sign_in_minutes=5)
+    object.__setattr__(town.registry.desk, "charter", stricter)  # as a setting would
     token = sign_in()
-    clock.move(timedelta(minutes=minutes))
-    answer = town.me(token, "GET", path(works))
-    if minutes < 15:
-        assert answer.status_code == 200
-        return
-    refused(answer, 401, "sign_in_again")
-    refused(town.me(token, "GET", "/v1/me/certificates"), 401, "sign_in_again")
-    refused(town.me(token, "POST", path(works, "/copies"), json=COPY), 401, "sign_in_again")
-    body = {"matter": MATTER}
-    refused(town.me(token, "POST", "/v1/me/checklists", json=body), 401, "sign_in_again")
+    clock.move(timedelta(minutes=5))
+    assert town.me(token, "GET", path(works)).status_code == 200
+    clock.move(timedelta(seconds=1))
+    for method, place, body in (
+        ("GET", path(works), None),
+        ("GET", "/v1/me/certificates", None),
+        ("POST", path(works, "/presentations"), {"fields": ["holders.name"]}),
+        ("POST", path(works, "/copies"), COPY),
+        ("POST", "/v1/me/checklists", {"matter": MATTER}),
+    ):
+        members = {} if body is None else {"json": body}
+        refused(town.me(token, method, place, **members), 401, "sign_in_again")
     assert town.me(token, "GET", "/v1/me/uses").status_code == 200
+
+
+@pytest.mark.parametrize("seconds", [0, 15 * 60])
+def test_a_quarter_of_an_hour_is_the_rule(town: Town, works: Record, seconds: int) -> None:
+    at = int(town.registry.clock().timestamp()) - seconds
+    holder = SignedIn(HOLDER, "001", None, signed_in_at=at)
+    assert [one.id for one in town.registry.own.all(holder=holder)] == [works.id]
+
+
+@pytest.mark.parametrize("seconds", [15 * 60 + 1, -31, None])
+def test_what_is_older_or_unknown_opens_nothing(
+    town: Town, works: Record, seconds: int | None
+) -> None:
+    now = int(town.registry.clock().timestamp())
+    at = None if seconds is None else now - seconds
+    holder = SignedIn(HOLDER, "001", None, signed_in_at=at)
+    own = town.registry.own
+    for call in (
+        lambda: own.all(holder=holder),
+        lambda: own.get(works.id, holder=holder),
+        lambda: own.document(works.id, holder=holder),
+        lambda: own.present(works.id, [], holder=holder),
+        lambda: own.copy(works.id, CopyWish("甲", "乙", date(2026, 3, 9)), holder=holder),
+        lambda: own.checklist(OwnQuestion(MATTER), holder=holder),
+    ):
+        with pytest.raises(SignInAgain):
+            call()
 
 
 def test_a_hall_that_is_no_portal_opens_nothing(

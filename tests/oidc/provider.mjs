@@ -68,7 +68,7 @@ async function start(config) {
     interactions: { url: (_ctx, interaction) => `/interaction/${interaction.uid}` },
     jwks: { keys: [{ ...key, alg: algorithm, kid: randomBytes(8).toString('hex'), use: 'sig' }] },
     pkce: { required: () => true },
-    ttl: { AccessToken: 600, Grant: 600, IdToken: 3600, Interaction: 600, Session: 600 },
+    ttl: { AccessToken: 600, Grant: 600, IdToken: 600, Interaction: 600, Session: 600 },
   });
   provider.on('server_error', (_ctx, error) => console.error(error));
 
