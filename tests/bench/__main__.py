@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 import time
 
-from tests.bench import documents, http, library, reuse
+from tests.bench import documents, fall, http, library, reuse
 
 AIMS = {
     "batch issue with seals / raw ES256 sign": 0.10,
@@ -15,18 +15,21 @@ AIMS = {
     "signed document / usual chain": 4.0,
     "audited fetch / bare Starlette JSON": 0.20,
     "audited fetch / usual build": 4.0,
+    "limit of a fall with 1,000 dependents / what it took": 1.0,
     "limit of a checklist / its p99, 1 at a time": 1.0,
     "limit of a dossier / its p99, 1 at a time": 1.0,
 }
 
 
 def main() -> int:
-    """Run everything, or only what is named: ``library``, ``documents``, ``http``, ``reuse``."""
-    wanted = set(sys.argv[1:]) or {"library", "documents", "http", "reuse"}
+    """Run everything, or only what is named: ``library``, ``fall``, ``documents``, ``http``, ``reuse``."""
+    wanted = set(sys.argv[1:]) or {"library", "fall", "documents", "http", "reuse"}
     results: dict[str, float] = {}
     start = time.perf_counter()
     if "library" in wanted:
         results |= library.measure(say)
+    if "fall" in wanted:
+        results |= fall.measure(say)
     if "documents" in wanted:
         results |= documents.measure(say)
     if "http" in wanted:

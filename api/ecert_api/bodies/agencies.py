@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+from typing import Annotated
+
+from pydantic import ConfigDict, Field
+
 from ecert_api.bodies._common import Body, Shape, WholeListing
 
 
@@ -24,4 +28,24 @@ class AgencyShape(Shape):
     closed_on: str | None
 
 
-AgencyList = WholeListing[AgencyShape]
+class CompetenceShape(Shape):
+    """A right to issue a type: from which day to which, both included, and on what basis."""
+
+    model_config = ConfigDict(extra="forbid", title="Competence")
+
+    type: str
+    from_: Annotated[str, Field(alias="from")]
+    to: str | None
+    only: str | None
+    basis: str
+    successor: str | None
+    to_entry: int | None
+
+
+class ManagedAgencyShape(AgencyShape):
+    """An agency, with what it may issue."""
+
+    may_issue: list[CompetenceShape]
+
+
+AgencyList = WholeListing[ManagedAgencyShape]

@@ -162,8 +162,17 @@ class LiveShape(Shape):
     status: Literal["live"]
 
 
+class UnprovenShape(Shape):
+    """A right that ended while the agency's key stayed: only receipts prove when it issued."""
+
+    agency: str
+    type: str
+    to: str
+
+
 class ReadyShape(Shape):
-    """That the service can do its work."""
+    """That the service can do its work; ``unproven`` lists rights that ended without a new key."""
 
     status: Literal["ready"]
     log_size: int
+    unproven: list[UnprovenShape]

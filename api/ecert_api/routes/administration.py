@@ -6,10 +6,12 @@ the whole registry who may have what: give it to the body that keeps the sharing
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Path, Query, Response
 
+from ecert.model import Agency, Competence
 from ecert.registry import Mode, Provider, new_rule, rule_json
 from ecert.registry.agencies import Agencies
 from ecert.registry.clients import Clients
@@ -49,10 +51,16 @@ _NAME = Annotated[str, Path(max_length=64)]
     openapi_extra=needing(Agencies.managed),
 )
 async def agencies(caller: CallerDep, service: ServiceDep) -> Response:
-    """List the caller's agency and those below it, three tiers or more."""
+    """List the caller's agency and those below it, three tiers or more, with what each may issue."""
     by, managed = caller.actor(purpose=CLIENTS), service.registry.agencies.managed
     own = await service.look(lambda: managed(by=by))
-    return page([one.to_json() for one in own], None)
+    held = await service.look(service.registry.register.competences)
+    return page([_agency(one, held) for one in own], None)
+
+
+def _agency(agency: Agency, held: Sequence[Competence]) -> dict[str, Any]:
+    rights = [one.to_json() for one in held if one.agency == agency.code]
+    return {**agency.to_json(), "may_issue": rights}
 
 
 @router.patch(

@@ -26,11 +26,13 @@ async def live() -> dict[str, Any]:
 
 @router.get("/health/ready", response_model=ReadyShape, responses=problems(503))
 async def ready(service: ServiceDep) -> Any:
-    """Say that the database answers and the log signs."""
+    """Say that the database answers and the log signs; and which ended rights have no proof by key."""
     head = await service.look(service.registry.log.head)
     if service.fork is not None:
         return problem(503, "log_would_fork", "The log does not sign", service.fork)
-    return {"status": "ready", "log_size": head.size}
+    closed = await service.look(service.registry.settlement.unproven)
+    unproven = [{"agency": one.agency, "type": one.slug, "to": str(one.to_day)} for one in closed]
+    return {"status": "ready", "log_size": head.size, "unproven": unproven}
 
 
 @router.get(

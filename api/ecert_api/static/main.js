@@ -50,17 +50,17 @@ function asked() {
 async function checkSeal(text, check = ++newest) {
   again = () => checkSeal(text);
   const { day, at } = asked();
-  if (!canCheck()) return askServer(text, "text/plain", say("server"), check);
+  if (!canCheck()) return askServer(text, "text/plain", "server", check);
   tell(say("working"));
   let report, ground;
   try {
     ground = await loadGround();
     report = await verifySeal(text, ground, at);
   } catch (error) {
-    if (error instanceof Unsupported) return askServer(text, "text/plain", say("server"), check);
+    if (error instanceof Unsupported) return askServer(text, "text/plain", "server", check);
     return present(check, () => tell(say("failed")));
   }
-  const ask = navigator.onLine && report.certificate ? () => askServer(text, "text/plain", say("lookedUp")) : null;
+  const ask = navigator.onLine && report.certificate ? () => askServer(text, "text/plain", "lookedUp") : null;
   return present(check, () => show(report, { day, note: navigator.onLine ? null : offline(report, ground), ask }));
 }
 
@@ -70,8 +70,9 @@ function offline(report, ground) {
   return say("offline", status ? moment(status) : "—", moment(ground.keysAt));
 }
 
-async function askServer(body, media, note = null, check = ++newest) {
-  again = () => askServer(body, media, note);
+/** Let this site check; `word` names a sentence that is shown beside the report. */
+async function askServer(body, media, word = null, check = ++newest) {
+  again = () => askServer(body, media, word);
   const { day } = asked();
   tell(say("working"));
   try {
@@ -81,7 +82,7 @@ async function askServer(body, media, note = null, check = ++newest) {
     if (refusal) return present(check, () => tell(say(refusal)));
     if (!answer.ok) throw new Error(String(answer.status));
     const report = await answer.json();
-    return present(check, () => show(report, { day, note }));
+    return present(check, () => show(report, { day, note: word && say(word) }));
   } catch {
     return present(check, () => tell(say(navigator.onLine ? "failed" : "needsNetwork")));
   }
