@@ -25,14 +25,15 @@ import uvicorn
 from playwright.sync_api import Browser, ConsoleMessage, Page, expect, sync_playwright
 
 from ecert.config import Plan, Surroundings, init_registry
-from ecert.model import Actor, Basis, Operation, Record, civil_date
+from ecert.model import Actor, Agency, Basis, Operation, Record, civil_date
 from ecert.registry import CopyWish, Registry
 from ecert.store import documents
 from ecert_api import create_app
-from tests.conftest import PATIENCE, PLANNING, WORKS, need
+from tests.conftest import CONSTRUCTION, PATIENCE, PLANNING, WORKS, need
 
 RURAL = "rural-construction-planning-permit"
-SITING = "project-siting-opinion"
+SITING, LAND, APPROVAL = "project-siting-opinion", "land-use-planning-permit", "project-approval"
+HEIR = Agency("11440114MA0000094E", "花都区自然资源局（演示）", "440114")
 ZONE = "Asia/Shanghai"
 CLERK = Actor("王五", purpose="测试", matter="测试事项")
 PERSON = "江虚子"  # the rural permit's first holder: masked in its seal, and so on the page
@@ -168,6 +169,22 @@ class Site:
         with self.registry.store.reading() as reading:
             self.seals[copy] = documents.copies(reading, lent)[-1].seal
 
+    def hand_over(self, name: str) -> None:
+        """Let another agency issue a certificate, and transfer its type to a third 900 days ago."""
+        self.registry.agencies.add(CONSTRUCTION, by=CLERK, may_issue=[APPROVAL])
+        self.registry.agencies.add(HEIR, by=CLERK)
+        draft = self.registry.catalogue.newest(APPROVAL).example
+        record = self.registry.certificates.issue(
+            APPROVAL, draft, by=CLERK, agency=CONSTRUCTION.code
+        ).record
+        self.records |= {name: record, "handed-copy": record}
+        self.seals[name] = record.seal
+        first = self.day(ago(900))
+        basis = "穗花编办〔2026〕6号"
+        self.registry.register.transfer(
+            CONSTRUCTION.code, [APPROVAL], to=HEIR.code, from_day=first, basis=basis, by=CLERK
+        )
+
     def day(self, offset: timedelta) -> date:
         """Give a civil date before or after today."""
         return civil_date(datetime.now(UTC) + offset, ZONE)
@@ -234,11 +251,15 @@ def issue_states(site: Site) -> None:
     for name in (*STATES, "superseded", "resumed", "lent"):
         site.issue(name)
     site.issue("masked", RURAL)
+    site.issue("warned", rests_on=[site.issue("land", LAND).id])
+    site.hand_over("handed-over")
     last = site.day(ago(100)).isoformat()
     for name in ("expired", "expired-suspended", "expired-revoked"):
         site.issue(name, SITING, valid_to=last)
     site.issue("future", valid_from=site.day(ago(-30)).isoformat())
     site.issue("bounded", SITING, valid_to=site.day(ago(-200)).isoformat())
+    site.clock.offset = ago(899)
+    site.registry.settlement.settle()  # on the day: the old agency's key is destroyed in time
     site.clock.offset = ago(300)
     site.operate("expired-suspended", Operation.SUSPEND)
     site.lend("lent", "copy-lapsed", site.day(ago(200)))
@@ -252,8 +273,10 @@ def issue_states(site: Site) -> None:
         ("cancelled", Operation.CANCEL),
         ("withdrawn", Operation.WITHDRAW),
         ("revoked", Operation.REVOKE),
+        ("land", Operation.WITHDRAW),
     ):
         site.operate(name, operation)
+    site.lend("handed-over", "handed-copy", site.day(ago(-20)))
     site.change("superseded", "successor")
     site.clock.offset = ago(0)
     site.lend("lent", "copy", site.day(ago(-20)))

@@ -42,7 +42,7 @@ DAYS = (None, 2000, 1100, 999, 250, 199, 101, 99, 45, 41, 39, 5, 0, -1, -2, -250
 CERTIFICATES = (
     *("valid", "suspended", "superseded", "successor", "cancelled", "withdrawn", "revoked"),
     *("resumed", "masked", "expired", "expired-suspended", "expired-revoked", "future"),
-    *("bounded", "lent", "copy", "copy-lapsed"),
+    *("bounded", "lent", "copy", "copy-lapsed", "warned", "handed-over", "handed-copy"),
 )
 
 
