@@ -217,9 +217,10 @@ def sight_of(reading: Reading, by: Actor, now: datetime) -> Sight:
     """Find out what somebody may see now."""
     if by.scopes is None or READ not in by.scopes or by.agency is None:
         return Sight(by)
-    line = lineage(agencies.listed(reading), by.agency)
+    successors = read_successors(reading, now)
+    line = successors.line(lineage(agencies.listed(reading), by.agency))
     opened = opened_whole(rules.listed(reading, line), line, civil_date(now, DEFAULT_ZONE))
-    return Sight(by, read_successors(reading, now).taken_over(by.agency), opened)
+    return Sight(by, successors.taken_over(by.agency), opened)
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 
@@ -30,6 +30,14 @@ class Successors:
             return agency
         ends = {self.responsible(*pair) for pair in self.after if pair[0] == agency}
         return ends.pop() if len(ends) == 1 else agency
+
+    def stands_for(self, agency: str) -> frozenset[str]:
+        """Name the closed agencies that an agency stands for."""
+        return frozenset(one for one in self.closed if one != agency and self.heir(one) == agency)
+
+    def line(self, line: Sequence[str]) -> tuple[str, ...]:
+        """Give a line of agencies with those that they stand for: what names these names them."""
+        return tuple(one for each in line for one in (each, *sorted(self.stands_for(each))))
 
     def owner(self, agency: str, slugs: Iterable[str]) -> str:
         """Name whose a matter is now, by the types that it results in."""

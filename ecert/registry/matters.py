@@ -11,9 +11,10 @@ from ecert.errors import AlreadyExists, NotFound
 from ecert.ledger.access import ANYBODY, MATTERS, is_operator, managed
 from ecert.ledger.acting import Verbs, needs
 from ecert.ledger.standing import standing
+from ecert.ledger.successors import read_successors
 from ecert.ledger.trail import AuditEntry, Trail
 from ecert.model import Actor, Record
-from ecert.reuse.asking import may_ask
+from ecert.reuse.asking import may_ask, of_today
 from ecert.reuse.graph import Graph, all_matters, draw_graph, project_records
 from ecert.reuse.matter import NO_MATTER, Matter, find_matter, parse_matters, read_matter
 from ecert.store import Transaction, matters
@@ -37,10 +38,10 @@ class Matters(Verbs):
 
         def work(tx: Transaction, now: datetime) -> list[tuple[Matter, bool]]:
             mine = managed(tx, by)
-            there, owners = matters.digests(tx), matters.owners(tx)
+            there = matters.digests(tx)
             results = [(one, _is_new(one, mine, there)) for one in parsed]
             if not is_operator(by):
-                _check_owners(parsed, owners)
+                _check_owners(tx, parsed, now)
             if fresh := [_row(one, int(now.timestamp())) for one, new in results if new]:
                 matters.add(tx, fresh)
             return results
@@ -120,10 +121,14 @@ def _is_new(matter: Matter, known: Iterable[str], there: Mapping[tuple[str, int]
     return digest is None
 
 
-def _check_owners(parsed: Iterable[Matter], owners: Mapping[str, str]) -> None:
-    """Keep a code with the agency whose matter it is; only the operator moves one."""
+def _check_owners(tx: Transaction, parsed: Iterable[Matter], now: datetime) -> None:
+    """Keep a code with the agency whose matter it is today; only the operator moves one."""
+    successors = read_successors(tx, now)
     for one in parsed:
-        if owners.get(one.code, one.agency) != one.agency:
+        definition = matters.newest(tx, one.code)
+        if definition is None:
+            continue
+        if of_today(read_matter(definition), successors).agency != one.agency:
             raise AlreadyExists(f"{one.code} is another agency's matter")
 
 

@@ -37,7 +37,12 @@ class OwnLookup:
         return index
 
     def is_certain(self) -> bool:
-        """Tell whether what is not there was never there: a database that is behind cannot say."""
+        """Tell whether what is not there was never there.
+
+        A database that is behind cannot say, nor a copy to read, which may be of yesterday.
+        """
+        if not self._desk.store.is_primary():
+            return False
         try:
             with self._desk.store.reading() as reading:
                 self._desk.log.check(reading)

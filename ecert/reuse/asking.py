@@ -38,14 +38,17 @@ def asking_for(reading: Reading, code: str, by: Actor, now: datetime) -> Asking:
         raise NotFound("this agency is not registered")
     written, successors = find_matter(reading, code), read_successors(reading, now)
     matter = of_today(written, successors)
-    names = frozenset({written.agency} - {matter.agency})
+    former = {written.agency} - {matter.agency}
     if matter.agency in line:
-        return Asking(matter, own, line, names=names | {own})
+        names = frozenset({own, *former, *successors.stands_for(own)})
+        return Asking(matter, own, successors.line(line), names=names)
     rows = received_by(reading, own, successors, now)
     if not any(covers(one, code, written.agency, successors) for one in rows):
         raise NotFound(NO_MATTER)
     principal = matter.agency
-    return Asking(matter, principal, tuple(lineage(known, principal)), own, names | {principal})
+    names = frozenset({principal, *former, *successors.stands_for(principal)})
+    above = successors.line(lineage(known, principal))
+    return Asking(matter, principal, above, own, names)
 
 
 def of_today(matter: Matter, successors: Successors) -> Matter:

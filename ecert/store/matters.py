@@ -52,13 +52,6 @@ def digests(reading: Reading) -> dict[tuple[str, int], bytes]:
     return {(row.code, row.version): sha256(bytes(row.definition)) for row in rows}
 
 
-def owners(reading: Reading) -> dict[str, str]:
-    """Say whose each matter is, by its newest version."""
-    c = t.matters.c
-    rows = reading.connection.execute(select(c.code, c.agency).order_by(c.version))
-    return {row.code: row.agency for row in rows}
-
-
 def add(tx: Transaction, rows: Sequence[Mapping[str, Any]]) -> None:
     """Add versions of matters."""
     tx.connection.execute(insert(t.matters), [dict(row) for row in rows])

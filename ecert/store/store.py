@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import os
 import re
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import TypeVar
 
 from sqlalchemy import Connection
@@ -52,6 +54,15 @@ class Store:
     def backend(self) -> str:
         """``sqlite`` or ``postgresql``."""
         return self._engine.dialect.name
+
+    def is_primary(self) -> bool:
+        """Tell whether this database may be written: a copy to read knows only what it was told."""
+        if self.backend == "sqlite":
+            path = self._engine.url.database or ""
+            return os.access(path, os.W_OK) and os.access(Path(path).parent, os.W_OK)
+        query = "SELECT pg_is_in_recovery() OR current_setting('transaction_read_only')::bool"
+        with _translated(), self._reader.connect() as connection:
+            return not connection.exec_driver_sql(query).scalar()
 
     def set_up(self) -> None:
         """Lay out the tables, or migrate older ones. Raises: StoreBusy, HomeError."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -574,3 +575,36 @@ def test_a_restored_backup_never_says_unknown(
     report = restored.verify(made.credential)
     assert report.step("log").code == "not_looked_up"
     restored.close()
+
+
+@pytest.mark.parametrize("way", ["a file without the right to write", "a standby"])
+def test_a_copy_to_read_never_says_unknown(
+    make_registry: Callable[..., Registry],
+    draft_of: Drafts,
+    request: pytest.FixtureRequest,
+    monkeypatch: pytest.MonkeyPatch,
+    way: str,
+) -> None:
+    """It may be of yesterday, and nothing about it says so: only who may write knows what there is."""
+    if way == "a standby":
+        registry = make_registry(request.getfixturevalue("postgres_url"))
+        name = registry.store._engine.url.database
+        server = request.getfixturevalue("postgres_server")
+        made = stolen_key_of(registry, draft_of)
+        server.psql(f"ALTER DATABASE {name} SET default_transaction_read_only = on;")
+        registry.store._engine.dispose()
+    else:
+        registry = make_registry()
+        made = stolen_key_of(registry, draft_of)
+        real = os.access  # whoever runs the tests may be root, who may write everywhere
+        monkeypatch.setattr(os, "access", lambda path, mode: mode != os.W_OK and real(path, mode))
+    expect(registry.verify(made), "valid", log="not_looked_up")
+
+
+def stolen_key_of(registry: Registry, draft_of: Drafts) -> str:
+    """Sign a credential with the agency's real key, beside the registry."""
+    record = registry.certificates.issue(WORKS, draft_of(), by=CLERK).record
+    sd, stolen = Sd.of(record.credential), Stolen(registry)
+    return sd.changed(number="建字第4401142026GG0009999号").signed(
+        stolen.key(Role.AGENCY, PLANNING.code)
+    )

@@ -206,3 +206,33 @@ def test_the_principal_must_be_competent(town: Town, window: System, a_draft: Dr
     answer = town.desk.issue(planning, a_draft(), WORKS, agency=WINDOW.code)
     refused(answer, 403, "not_competent")
     assert window.agency == WINDOW.code
+
+
+# -- after a merger -----------------------------------------------------------------------------------
+
+
+def test_after_a_merger_matters_rules_and_grants_are_the_successors(
+    town: Town, window: System, sign_in: Any, clock: SettableClock
+) -> None:
+    town.issue(WORKS)
+    licence = town.issue(LICENCE)
+    town.share(WORKS)
+    bureau = town.desk.construction
+    asked = town.good(bureau, "POST", "/v1/grants/requests", 201, json={"matter": MATTER})
+    body = {"request": asked["id"], "id_token": sign_in(nonce=asked["nonce"])}
+    grant = town.good(bureau, "POST", "/v1/grants", 201, json=body)
+    register, first = town.registry.register, date(2026, 3, 3)
+    slugs = [one.slug for one in register.competences(CONSTRUCTION.code)]
+    register.transfer(
+        CONSTRUCTION.code, slugs, to=WINDOW.code, from_day=first, basis=BASIS, by=CLERK
+    )
+    town.registry.agencies.close(CONSTRUCTION.code, from_day=first, basis=BASIS, by=CLERK)
+    refused(town.ask(window), 404)
+    clock.move(DAY)
+    done = town.dossier(window, grant=grant["id"])
+    given = {one["certificate"] for one in done["presentations"]}
+    assert licence.id in given
+    assert len(given) == 2
+    assert done["checklist"]["matter"]["agency"] == WINDOW.code
+    town.registry.settlement.settle()
+    assert town.desk.ask_token(bureau.assertion()).status_code == 401

@@ -411,3 +411,22 @@ def test_the_address_is_fixed_after_the_first_issue(
     done = ecert("agency", "list", "--json")
     assert done.returncode == REFUSED
     assert json.loads(done.stdout)["code"] == "setting_fixed"
+
+
+def test_a_type_is_handed_over_and_a_window_receives(ecert: Ecert, issued: dict[str, Any]) -> None:
+    heir, window = "11440114MA0000094E", "11440114MA0000112M"
+    for code, name in ((heir, "花都区自然资源局"), (window, "花都区政务服务中心")):
+        assert ecert("agency", "add", code, name, "--division", "440114").returncode == DONE
+    own, why = issued["issuer"]["code"], ("--basis", "穗编办6号")
+    when = ("--to", heir, "--from", "2099-01-01")
+    done = document(ecert("agency", "transfer", own, "--type", PERMIT, *when, *why, "--json"))
+    assert [(one["type"], one["successor"]) for one in done["items"]] == [(PERMIT, heir)]
+    again = ecert("agency", "transfer", own, "--type", PERMIT, *when, *why, "--json")
+    assert (again.returncode, json.loads(again.stdout)["code"]) == (REFUSED, "input_invalid")
+    acts = ("--acts", "receive,issue")
+    row = document(ecert("reception", "add", window, "--for", heir, *acts, *why, "--json"))
+    assert (row["agency"], row["principal"], row["acts"]) == (window, heir, ["receive", "issue"])
+    assert document(ecert("reception", "list", "--json"))["items"] == [row]
+    ended = document(ecert("reception", "end", row["id"], "--json"))
+    assert ended["ended_at"] is not None
+    assert ecert("reception", "end", "nonsense").returncode == REFUSED

@@ -10,13 +10,15 @@ import pytest
 from alembic import command
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
-from sqlalchemy import Engine, inspect, select, text
+from sqlalchemy import Engine, inspect, select, text, update
 
-from ecert.model import Basis, Operation, Record
+from ecert.keys import make_signer, public_jwk
+from ecert.model import Actor, Basis, Operation, Record
+from ecert.registry import Provider
 from ecert.store.engine import _config, lay_out, migrate, open_engine
-from ecert.store.tables import fallen_foundations, metadata
+from ecert.store.tables import clients, fallen_foundations, metadata
 from ecert.testing import temporary_registry
-from tests.conftest import CLERK, WORKS
+from tests.conftest import CLERK, CONSTRUCTION, WORKS
 
 SITING, LAND = "project-siting-opinion", "land-use-planning-permit"
 
@@ -107,3 +109,41 @@ def test_what_had_fallen_before_the_upgrade_is_worked_out() -> None:
         engine.dispose()
     assert len(kept[0]) == 2
     assert kept[0] == kept[1]
+
+
+def test_scopes_of_a_type_become_rules_and_halls_become_portals() -> None:
+    with temporary_registry() as registry:
+        draft = dict(registry.catalogue.newest(WORKS).example)
+        works = registry.certificates.issue(WORKS, draft, by=CLERK).record
+        registry.agencies.add(CONSTRUCTION, by=CLERK)
+        signer = make_signer()
+        jwk = public_jwk(signer.public_key)
+        client = registry.clients.add(
+            "系统", agency=CONSTRUCTION.code, scopes=["audit:read"], jwk=jwk, by=CLERK
+        )
+        key = {"keys": [public_jwk(make_signer().public_key)]}
+        hall = Provider("https://id.example.cn", ("hall", "window"), ("high",), key, "ES256")
+        registry.providers.put(hall, by=CLERK)
+        engine = open_engine(f"sqlite:///{registry.home / 'ecert.db'}")
+        config = _config()
+        with engine.begin() as connection:
+            config.attributes["connection"] = connection
+            command.downgrade(config, "0007")
+            old = {"scopes": f"audit:read certificates:read:{WORKS}"}
+            connection.execute(update(clients).where(clients.c.id == client.id).values(**old))
+        migrate(engine)
+        engine.dispose()
+        (row,) = registry.clients.all(by=CLERK)
+        assert row.allowed == {"audit:read", "certificates:read"}
+        (rule,) = registry.rules.all(by=CLERK)
+        assert (rule.agency, rule.slug, rule.fields, rule.matter) == (
+            CONSTRUCTION.code,
+            WORKS,
+            ("*",),
+            None,
+        )
+        assert rule.legal_basis.endswith(f"certificates:read:{WORKS}")
+        by = Actor("李四", CONSTRUCTION.code, client.id, "审批", scopes=row.allowed)
+        assert registry.certificates.get(works.id, by=by).id == works.id
+        (provider,) = registry.providers.all(by=CLERK)
+        assert provider.portals == ("hall", "window")
