@@ -1,6 +1,6 @@
 """Set up ``.venv`` from the lock file once, then run one task inside it.
 
-    python3 dev.py demo | test | lint | serve | bench | lock
+    python3 dev.py demo | test | lint | serve | bench | fuzz | lock
 
 Needs only Python 3.11 with pip: no uv, no make, no ensurepip.
 """
@@ -23,6 +23,7 @@ TASKS = {
     "serve": ["ecert serve"],
     "bench": ["tests.bench"],
     "test": ["pytest -n auto --dist loadfile --durations=10"],
+    "fuzz": ["pytest -n auto tests/api/test_openapi.py"],
     "lint": ["ruff check .", "ruff format --check .", "mypy"],
     "lock": [f"uv pip compile pyproject.toml {EVERYTHING} --generate-hashes -qo requirements.lock"],
 }
@@ -50,6 +51,8 @@ def main() -> int:
     name, *extra = sys.argv[1:] or ["help"]
     if name not in TASKS:
         sys.exit(__doc__)
+    if name == "fuzz":  # the same tests as in the suite, with many more tries
+        os.environ.setdefault("ECERT_EXAMPLES", "400")
     set_up()
     *steps, last = ([PYTHON, "-m", *step.split()] for step in TASKS[name])
     return max(subprocess.call(step, cwd=ROOT) for step in [*steps, [*last, *extra]])

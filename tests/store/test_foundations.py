@@ -262,7 +262,7 @@ def _expected(record: Record, registry: Registry) -> set[tuple[str, str]]:
     return found
 
 
-@settings(max_examples=25)
+@settings(max_examples=15)
 @given(steps=STEPS)
 def test_any_history_warns_of_just_what_fell(steps: list[tuple[str, int]]) -> None:
     with temporary_registry() as registry:
