@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from datetime import datetime
+from functools import cache
 
 from ecert.catalogue import CertificateType, NumberPattern
 from ecert.errors import (
@@ -25,6 +26,12 @@ def mint_numbers(tx: Transaction, _desk: Desk, works: list[Work], now: datetime)
     """Give every new certificate its number, and its local one where the type has a pattern."""
     brought: set[tuple[str, str, str]] = set()
     unnumbered: list[Work] = []
+    successors = cache(lambda: read_successors(tx, now))
+
+    def issuers(agency: str, slug: str) -> set[str]:
+        """Name whose numbers an agency must not repeat: what it took over will be its own."""
+        taken_over = successors().taken_over(agency)
+        return {agency, *(issuer for issuer, kind in taken_over if kind == slug)}
 
     def check(work: Work) -> None:
         order = work.order
@@ -35,7 +42,7 @@ def mint_numbers(tx: Transaction, _desk: Desk, works: list[Work], now: datetime)
             unnumbered.append(work)
             return
         key = order.agency.code, order.kind.slug, order.draft.number
-        if key in brought or _is_taken(tx, *key, now):
+        if key in brought or certificates.is_number_taken(tx, issuers(*key[:2]), *key[1:]):
             raise NumberTaken("another current certificate of this type has the number")
         brought.add(key)
         work.number = order.draft.number
@@ -46,13 +53,6 @@ def mint_numbers(tx: Transaction, _desk: Desk, works: list[Work], now: datetime)
     local = [work for work in works if not work.order.succession and not work.local_number]
     for counter, group in _by_prefix(local, lambda kind: kind.local_number).items():
         _mint_local(tx, "local|" + counter, group)
-
-
-def _is_taken(tx: Transaction, agency: str, slug: str, number: str, now: datetime) -> bool:
-    """Look at the agency's own, and at what it took over: their next versions will be its own."""
-    taken_over = read_successors(tx, now).taken_over(agency)
-    issuers = {agency, *(issuer for issuer, kind in taken_over if kind == slug)}
-    return certificates.is_number_taken(tx, issuers, slug, number)
 
 
 def _by_prefix(

@@ -47,7 +47,7 @@ def details(reading: Reading, number: int, part: int | None = None) -> dict[int,
     """Give what is said of every index that ever changed, of a list or of one part of it."""
     c = t.certificates.c
     query = select(c.status_index, c.status, c.since, c.changes, c.superseded_by)
-    rows = reading.all(query.where(*_within(number, part), t.HAS_CHANGED))
+    rows = reading.all(query.where(c.status_list == number, *_in_part(part), t.HAS_CHANGED))
     return {
         row.status_index: Detail(Status(row.status), row.since, row.changes, row.superseded_by)
         for row in rows
@@ -59,21 +59,21 @@ def warned(reading: Reading, number: int, part: int | None = None) -> dict[int, 
     c, f = t.certificates.c, t.fallen_foundations.c
     columns = (c.status_index, f.foundation, f.status, f.since, f.log_index)
     query = select(*columns).join(t.fallen_foundations, f.certificate == c.id)
+    # The sum keeps the database from walking a whole list: few are warned, a list has 65,536 places.
+    is_in_list = c.status_list + 0 == number
     found: dict[int, list[FallenFoundation]] = {}
-    for row in reading.all(query.where(*_within(number, part), f.lifted_index.is_(None))):
+    for row in reading.all(query.where(is_in_list, *_in_part(part), f.lifted_index.is_(None))):
         one = FallenFoundation(row.foundation, Status(row.status), row.since, row.log_index)
         found.setdefault(row.status_index, []).append(one)
     first = {index: gravest_first(fallen)[0] for index, fallen in found.items()}
     return {index: PlaceWarning(one.status, one.since) for index, one in first.items()}
 
 
-def _within(number: int, part: int | None) -> list[ColumnElement[bool]]:
-    c = t.certificates.c
-    where: list[ColumnElement[bool]] = [c.status_list == number]
-    if part is not None:
-        first = part << PART_BITS
-        where.append(c.status_index.between(first, first + (1 << PART_BITS) - 1))
-    return where
+def _in_part(part: int | None) -> list[ColumnElement[bool]]:
+    if part is None:
+        return []
+    first = part << PART_BITS
+    return [t.certificates.c.status_index.between(first, first + (1 << PART_BITS) - 1)]
 
 
 def fingerprint(reading: Reading, number: int) -> tuple[int, int, int]:
