@@ -18,11 +18,12 @@ LOCK = ROOT / "requirements.lock"
 VENV = ROOT / os.environ.get("ECERT_VENV", ".venv")  # CI keeps one for each Python
 PYTHON = str(VENV / ("Scripts/python.exe" if os.name == "nt" else "bin/python"))
 EVERYTHING = "--all-extras --group dev --universal --python-version 3.11 --no-annotate"
+WORKERS = (os.cpu_count() or 1) + 1  # tests wait for browsers, databases and processes of their own
 TASKS = {
     "demo": ["ecert demo"],
     "serve": ["ecert serve"],
     "bench": ["tests.bench"],
-    "test": ["pytest -n auto --dist loadfile --durations=10"],
+    "test": [f"pytest -n {WORKERS} --dist loadfile --durations=10"],
     "fuzz": ["pytest -n auto tests/api/test_openapi.py"],
     "lint": ["ruff check .", "ruff format --check .", "mypy"],
     "lock": [f"uv pip compile pyproject.toml {EVERYTHING} --generate-hashes -qo requirements.lock"],

@@ -16,6 +16,7 @@ import rfc8785
 
 from ecert.errors import InputError, JsonError, TooLarge
 
+LAST_SECOND = 253402128000  # two days before the year 10000, so that every time zone has the date
 Clock = Callable[[], datetime]
 Randomness = Callable[[int], bytes]
 

@@ -290,13 +290,13 @@ def _withdraw(words: Console, registry: Registry, issued: Mapping[str, Record]) 
         issued[WORKS].id, Operation.WITHDRAW, basis=basis, by=Actor("赵六")
     )
     words.print(f"  {done.body['number']}: {done.status.value}")
-    below = registry.certificates.get(
-        issued["construction-permit"].id, by=Actor("王五", purpose="演示")
-    )
-    for warning in below.warnings:
-        words.print(
-            f"  施工许可证 {below.body['number']}: {below.status.value}, ! {warning['reason']['en']}"
-        )
+    for slug in ("construction-permit", "completion-acceptance-filing"):  # one step down, and two
+        above = registry.certificates.get(issued[slug].id, by=Actor("王五", purpose="演示"))
+        for warning in above.warnings:
+            name = above.body["type"]["name"]["zh"]
+            words.print(
+                f"  {name} {above.body['number']}: {above.status.value}, ! {warning['reason']['en']}"
+            )
     draft = dict(registry.catalogue.newest("construction-permit").example)
     draft["rests_on"] = [done.id]
     try:

@@ -11,7 +11,14 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
 
-from ecert._encoding import b64, parse_b64, parse_b64url, parse_bound_b64url, parse_signed_json
+from ecert._encoding import (
+    LAST_SECOND,
+    b64,
+    parse_b64,
+    parse_b64url,
+    parse_bound_b64url,
+    parse_signed_json,
+)
 from ecert.errors import InputError, SignatureError, TokenError
 from ecert.keys import SUITES, PublicKey, Signer, leaf_thumbprint, suite_of, verify
 
@@ -96,6 +103,14 @@ def text_claim(claims: Mapping[str, Any], name: str) -> str:
     value = claims[name]
     if not isinstance(value, str):
         raise TypeError(f"{name} is a text")
+    return value
+
+
+def seconds_claim(claims: Mapping[str, Any], name: str) -> int:
+    """Read a claim that is a moment in Unix seconds, within the calendar. Raises: KeyError, TypeError."""
+    value = claims[name]
+    if type(value) is not int or not 0 <= value <= LAST_SECOND:
+        raise TypeError(f"{name} is a moment in seconds")
     return value
 
 

@@ -13,7 +13,14 @@ from typing import Any
 
 from ecert._encoding import sha256, to_json
 from ecert.errors import InputError, TokenError
-from ecert.formats._jws import COPY, UnverifiedJws, parse_compact, sign_jws, text_claim
+from ecert.formats._jws import (
+    COPY,
+    UnverifiedJws,
+    parse_compact,
+    seconds_claim,
+    sign_jws,
+    text_claim,
+)
 from ecert.keys import Signer
 from ecert.model import is_line
 
@@ -99,9 +106,7 @@ def parse_copy(token: str) -> UnverifiedCopy:
 
 
 def _to_copy(claims: Mapping[str, Any]) -> Copy:
-    made_at, lapses_at = claims["iat"], claims["exp"]
-    if type(made_at) is not int or type(lapses_at) is not int:
-        raise TypeError("iat and exp are numbers")
+    made_at, lapses_at = seconds_claim(claims, "iat"), seconds_claim(claims, "exp")
     return Copy(
         subject=text_claim(claims, "sub"),
         recipient=check_copy_text("recipient", text_claim(claims, "recipient")),

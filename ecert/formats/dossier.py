@@ -19,6 +19,7 @@ from ecert.formats._jws import (
     DOSSIER,
     UnverifiedJws,
     parse_compact,
+    seconds_claim,
     sign_jws,
     text_claim,
     verify_jws,
@@ -214,12 +215,12 @@ def _verify_registry(jws: UnverifiedJws, issuer: str, at: int, trust: Trust) -> 
 def _to_dossier(claims: Mapping[str, Any]) -> Dossier:
     identifier, _, revision = text_claim(claims, "jti").partition(".")
     given = claims["given"]
-    if type(claims["iat"]) is not int or not isinstance(given, list) or len(given) > MAX_GIVEN:
-        raise TypeError("iat is a number, given a list")
+    if not isinstance(given, list) or len(given) > MAX_GIVEN:
+        raise TypeError("given is a list")
     return Dossier(
         id=identifier,
         revision=int(revision),
-        made_at=claims["iat"],
+        made_at=seconds_claim(claims, "iat"),
         agency=text_claim(claims, "agency"),
         client=_optional(claims, "client"),
         operator=text_claim(claims, "operator"),

@@ -14,7 +14,14 @@ from typing import Any
 
 from ecert._encoding import to_json
 from ecert.errors import TokenError
-from ecert.formats._jws import REGISTER, UnverifiedJws, parse_compact, sign_jws, text_claim
+from ecert.formats._jws import (
+    REGISTER,
+    UnverifiedJws,
+    parse_compact,
+    seconds_claim,
+    sign_jws,
+    text_claim,
+)
 from ecert.keys import SigningKey
 
 EVENT = "register"
@@ -90,12 +97,10 @@ def parse_register(token: str) -> tuple[UnverifiedJws, str, RegisterStatement]:
 
 
 def _to_statement(claims: Mapping[str, Any]) -> RegisterStatement:
-    if type(claims["iat"]) is not int:
-        raise TypeError("iat is a number")
     return RegisterStatement(
         agency=text_claim(claims, "sub"),
         act=RegisterAct(claims["act"]),
-        at=claims["iat"],
+        at=seconds_claim(claims, "iat"),
         from_day=date.fromisoformat(text_claim(claims, "from")),
         basis=text_claim(claims, "basis"),
         to_day=date.fromisoformat(text_claim(claims, "to")) if "to" in claims else None,

@@ -13,6 +13,7 @@ from typing import Any
 
 import cbor2
 
+from ecert._encoding import LAST_SECOND
 from ecert.errors import SealError, SignatureError
 from ecert.formats.annotation import Copy
 from ecert.keys import EDDSA, ES256, PublicKey, Signer, suite_of, verify
@@ -26,7 +27,6 @@ DIGEST_BYTES = 16
 SUB, EXP, NBF, IAT, STATUS = 2, 4, 5, 6, 65535
 RECIPIENT = "r"  # only in the seal of an annotated copy
 _ALGORITHMS = {ES256: -7, EDDSA: -8}
-LAST_SECOND = 253402128000  # two days before the year 10000, so that every time zone has the date
 _TAG = b"\xd2"  # tag 18, COSE_Sign1 (RFC 9052 §4.2)
 _PROTECTED = {suite: cbor2.dumps({1: number}) for suite, number in _ALGORITHMS.items()}
 _PATH = "/V#"

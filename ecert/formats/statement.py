@@ -12,7 +12,14 @@ from typing import Any
 
 from ecert._encoding import to_json
 from ecert.errors import TokenError
-from ecert.formats._jws import STATEMENT, UnverifiedJws, parse_compact, sign_jws, text_claim
+from ecert.formats._jws import (
+    STATEMENT,
+    UnverifiedJws,
+    parse_compact,
+    seconds_claim,
+    sign_jws,
+    text_claim,
+)
 from ecert.keys import Signer
 from ecert.model import Basis, Operation, Status
 
@@ -76,9 +83,9 @@ def parse_statement(token: str) -> tuple[UnverifiedJws, str, Statement]:
 
 
 def _to_statement(claims: Mapping[str, Any]) -> Statement:
-    at, successor = claims["iat"], claims.get("successor")
-    if type(at) is not int or not isinstance(successor, str | None):
-        raise TypeError("iat is a number, a successor a text")
+    at, successor = seconds_claim(claims, "iat"), claims.get("successor")
+    if not isinstance(successor, str | None):
+        raise TypeError("a successor is a text")
     return Statement(
         subject=text_claim(claims, "sub"),
         operation=Operation(claims["operation"]),

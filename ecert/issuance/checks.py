@@ -79,6 +79,8 @@ def replay(tx: Transaction, _desk: Desk, works: list[Work], now: datetime) -> No
             return
         if found[0] != key.body_digest:
             raise IdempotencyMismatch("this Idempotency-Key was used with another body")
+        by, agency = work.order.by, work.order.agency.code
+        require_issues_for(tx, by, agency, work.order.kind.slug, now)
         record = certificates.find(tx, found[1])
         if record is None:
             raise NotFound("what this Idempotency-Key led to was erased")

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Any
 
-from ecert._encoding import b64url, instant, rfc3339
+from ecert._encoding import LAST_SECOND, b64url, instant, rfc3339
 from ecert.catalogue import Catalogue, CertificateType
 from ecert.errors import NotInForce, Refused, TypeChanged
 from ecert.fonts import unprintable
@@ -23,7 +23,7 @@ from ecert.formats.annotation import (
     sign_copy,
 )
 from ecert.formats.receipt import SALT_BYTES, commitment, log_entry
-from ecert.formats.seal import LAST_SECOND, parse_seal, seal_claims, sign_seal
+from ecert.formats.seal import parse_seal, seal_claims, sign_seal
 from ecert.formats.unverified_credential import parse_credential
 from ecert.keys import SigningKey
 from ecert.ledger.access import no_certificate

@@ -17,7 +17,6 @@ from ecert.ledger.log import append_entries
 from ecert.ledger.trail import AuditEntry, named
 from ecert.model import (
     FALLEN,
-    TRANSITIONS,
     Actor,
     Basis,
     FallenFoundation,
@@ -70,7 +69,7 @@ def _operate(tx: Transaction, desk: Desk, act: Act, by: Actor, now: datetime) ->
     if found is None:
         raise no_certificate()
     responsible = acting_on(tx, by, found, now)
-    dependents = _lock_dependents(tx, act)
+    dependents = foundations.lock_with_dependents(tx, act.identifier)
     record = certificates.lock(tx, act.identifier) or found
     status = effective_status(record.status, record.exp, now.timestamp())
     result = check_transition(act.operation, status, record.superseded_by)
@@ -85,13 +84,6 @@ def _operate(tx: Transaction, desk: Desk, act: Act, by: Actor, now: datetime) ->
     foundations.touch_lists(tx, dependents)
     day, _ = Validity(today, None).seconds(agency.time_zone)
     return _Done(signed, dependents, day)
-
-
-def _lock_dependents(tx: Transaction, act: Act) -> frozenset[str]:
-    """Lock what a fall or a restoration is told to, with the certificate, in one order of identifiers."""
-    if TRANSITIONS[act.operation][1] in FALLEN:
-        return foundations.lock_with_dependents(tx, act.identifier)
-    return foundations.warned_by(tx, act.identifier)
 
 
 def _log(tx: Transaction, done: _Done, trail_index: int) -> _Done:

@@ -16,22 +16,17 @@ from ecert.issuance.order import (
     each,
 )
 from ecert.ledger.acting import Desk
-from ecert.ledger.successors import read_successors
+from ecert.ledger.successors import sharing_numbers
 from ecert.store import Transaction, certificates, counters
 
 _ROUNDS_OF_NUMBERS = 100
 
 
-def mint_numbers(tx: Transaction, _desk: Desk, works: list[Work], now: datetime) -> None:
+def mint_numbers(tx: Transaction, _desk: Desk, works: list[Work], _now: datetime) -> None:
     """Give every new certificate its number, and its local one where the type has a pattern."""
     brought: set[tuple[str, str, str]] = set()
     unnumbered: list[Work] = []
-    successors = cache(lambda: read_successors(tx, now))
-
-    def issuers(agency: str, slug: str) -> set[str]:
-        """Name whose numbers an agency must not repeat: what it took over will be its own."""
-        taken_over = successors().taken_over(agency)
-        return {agency, *(issuer for issuer, kind in taken_over if kind == slug)}
+    issuers = cache(lambda agency, slug: sharing_numbers(tx, agency, slug))
 
     def check(work: Work) -> None:
         order = work.order

@@ -16,7 +16,7 @@ from ecert.errors import Forbidden, InputError, NotFound, Transferred
 from ecert.ids import parse_identifier
 from ecert.ledger.receptions import may_issue_for
 from ecert.ledger.rules import cited, opened_whole
-from ecert.ledger.successors import read_successors
+from ecert.ledger.successors import NOTHING_TRANSFERRED, Successors, read_successors
 from ecert.model import DEFAULT_ZONE, Actor, Agency, Record, civil_date
 from ecert.store import (
     GrantRow,
@@ -187,8 +187,17 @@ class Sight:
     """What somebody may see 可见范围: his agency's, what it took over, and what a rule opens as a whole."""
 
     by: Actor
-    taken_over: frozenset[tuple[str, str]] = frozenset()
+    successors: Successors = NOTHING_TRANSFERRED
     opened: Mapping[str, RuleRow] = field(default_factory=dict)
+
+    @property
+    def taken_over(self) -> frozenset[tuple[str, str]]:
+        """What was transferred to his agency, as issuer and type."""
+        return self.successors.taken_over(self.by.agency or "")
+
+    def responsible(self, issuer: str, slug: str) -> str:
+        """Name the agency that answers for what another issued."""
+        return self.successors.responsible(issuer, slug)
 
     def basis(self, slug: str, issuer: str) -> Mapping[str, str] | None:
         """Say on what strength he sees a type of an issuer: one's own cites nothing; None: not at all."""
@@ -215,12 +224,14 @@ class Sight:
 
 def sight_of(reading: Reading, by: Actor, now: datetime) -> Sight:
     """Find out what somebody may see now."""
-    if by.scopes is None or READ not in by.scopes or by.agency is None:
+    if by.scopes is None:
         return Sight(by)
+    if READ not in by.scopes or by.agency is None:
+        return Sight(by, read_successors(reading, now))
     successors = read_successors(reading, now)
     line = successors.line(lineage(agencies.listed(reading), by.agency))
     opened = opened_whole(rules.listed(reading, line), line, civil_date(now, DEFAULT_ZONE))
-    return Sight(by, successors.taken_over(by.agency), opened)
+    return Sight(by, successors, opened)
 
 
 @dataclass(frozen=True, slots=True)
@@ -259,10 +270,12 @@ def _issued_it(reading: Reading, by: Actor, record: Record) -> bool:
 def may_rest_on(sight: Sight, agency: str, slug: str, identifier: str) -> bool:
     """Tell whether somebody may name a certificate as a foundation of what an agency issues.
 
-    His own, that agency's, or what he may see.
+    His own, that agency's (also what it took over), or what he may see.
     """
     issuer = parse_identifier(identifier).issuer_code
-    return issuer in {sight.by.agency, agency} or sight.basis(slug, issuer) is not None
+    if issuer in {sight.by.agency, agency} or sight.basis(slug, issuer) is not None:
+        return True
+    return sight.responsible(issuer, slug) == agency
 
 
 def acting_on(reading: Reading, by: Actor, record: Record, now: datetime) -> str:
@@ -285,11 +298,17 @@ def succeeding_on(reading: Reading, by: Actor, record: Record, now: datetime) ->
     """
     try:
         return acting_on(reading, by, record, now)
-    except NotFound:
+    except (NotFound, Transferred):
         successors = read_successors(reading, now)
         principal = successors.responsible(record.issuer, record.slug)
         if may_issue_for(
-            reading, by.agency or "", principal, record.slug, successors=successors, now=now
+            reading,
+            by.agency or "",
+            principal,
+            record.slug,
+            successors=successors,
+            now=now,
+            issuer=record.issuer,
         ):
             return principal
         raise

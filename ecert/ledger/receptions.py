@@ -24,11 +24,9 @@ def received_by(
     return [one for one in found if successors.heir(one.agency) == agency]
 
 
-def covers(row: ReceptionRow, matter: str, agency: str, successors: Successors) -> bool:
+def covers(row: ReceptionRow, matter: str, agency: str) -> bool:
     """Tell whether a reception reaches a matter; ``agency`` is whose it was when it was added."""
-    if row.matter is not None:
-        return row.matter == matter
-    return agency in {row.principal, successors.heir(row.principal)}
+    return row.matter == matter if row.matter is not None else row.principal == agency
 
 
 def may_issue_for(
@@ -39,11 +37,17 @@ def may_issue_for(
     *,
     successors: Successors,
     now: datetime,
+    issuer: str | None = None,
 ) -> bool:
-    """Tell whether an agency may issue a type in another's name today."""
+    """Tell whether an agency may issue a type in another's name today.
+
+    ``issuer`` is who issued the certificate whose next version it shall be: a delegate of an agency
+    whose type was transferred acts upon what that one issued, and not upon its successor's own.
+    """
     return any(
         ISSUE_FOR in one.acts
-        and (not one.slugs or slug in one.slugs)
-        and principal in {one.principal, successors.responsible(one.principal, slug)}
+        and (one.matter is None or slug in one.slugs)
+        and successors.responsible(one.principal, slug) == principal
+        and (issuer is None or successors.leads_through(issuer, one.principal, slug))
         for one in received_by(reading, agency, successors, now)
     )

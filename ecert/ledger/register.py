@@ -212,11 +212,11 @@ def require_competent(held: Iterable[Competence], agency: Agency, slug: str, day
     """
     if agency.is_closed(day):
         raise NotCompetent(f"agency {agency.code} was closed on {agency.closed_on}")
-    fitting = [
-        one
-        for one in held
-        if (one.agency, one.slug, one.only) == (agency.code, slug, None) and one.covers(day)
-    ]
+    own = [one for one in held if (one.agency, one.slug) == (agency.code, slug)]
+    for one in own:
+        if one.successor is not None and one.is_due(day):
+            raise NotCompetent(f"{slug} was transferred to agency {one.successor}")
+    fitting = [one for one in own if one.only is None and one.covers(day)]
     if not fitting:
         raise NotCompetent(
             f"agency {agency.code} has no competence for {slug} on {day}; the operator gives it with: "
@@ -229,13 +229,38 @@ def require_competent(held: Iterable[Competence], agency: Agency, slug: str, day
         )
 
 
+@dataclass(frozen=True, slots=True)
+class Ending:
+    """What an end makes of an agency's periods of a type: one is cut, later ones never begin."""
+
+    cut: Competence | None
+    void: tuple[Competence, ...]
+
+    def acts(self, basis: str, at: int) -> list[RegisterStatement]:
+        """Say each of it; ``at`` in Unix seconds."""
+        ended = (*(() if self.cut is None else (self.cut,)), *self.void)
+        return [period_ended(one, basis, at) for one in ended]
+
+    def put(self, tx: Transaction) -> None:
+        """Let it be so in the store."""
+        if self.cut is not None:
+            register.put(tx, self.cut)
+        for one in self.void:
+            register.remove(tx, one)
+
+
 def end_competence(
     tx: Transaction, agency: Agency, held: Sequence[Competence], slug: str, last: date
-) -> Competence:
-    """Give the competence that covers a last day, ended there. Raises: NotFound, IssuedAfter."""
+) -> Ending:
+    """End an agency's right to issue a type with a last day: also what would begin later.
+
+    Raises: NotFound, IssuedAfter.
+    """
     after = last + timedelta(days=1)
-    found = [one for one in held if one.slug == slug and (one.covers(last) or one.covers(after))]
-    if not found:
+    own = [one for one in held if (one.agency, one.slug) == (agency.code, slug)]
+    cut = next((replace(one, to_day=last) for one in own if one.covers(last)), None)
+    later = [one for one in own if one.from_day > last]
+    if cut is None and not later:
         raise NotFound(f"{agency.code} holds no competence for {slug} on {last}")
     start, _ = Validity(after, None).seconds(agency.time_zone)
     if count := register.issued_since(tx, agency.code, slug, start):
@@ -243,7 +268,8 @@ def end_competence(
             f"{count} certificates of {slug} were issued by {agency.code} on {after} or later: withdraw "
             "what was wrongly granted one by one, or name a later day"
         )
-    return replace(found[0], to_day=last)
+    never = (replace(one, to_day=one.from_day - timedelta(days=1)) for one in later)
+    return Ending(cut, tuple(never))
 
 
 def transferred(ended: Competence, from_day: date, basis: str, at: int) -> RegisterStatement:

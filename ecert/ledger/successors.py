@@ -8,6 +8,7 @@ from datetime import datetime
 
 from ecert.model import civil_date
 from ecert.store import Reading, agencies, register
+from ecert.store.responsibility import Responsibility
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,6 +24,18 @@ class Successors:
         while (following := self.after.get((at, slug))) is not None:  # a circle is refused
             at = following
         return at
+
+    def responsibility(self, agency: str) -> Responsibility:
+        """Say what an agency answers for: its own but for what it handed on, and what it took over."""
+        handed_on = frozenset(pair for pair in self.after if pair[0] == agency)
+        return Responsibility(agency, self.taken_over(agency), handed_on)
+
+    def leads_through(self, issuer: str, agency: str, slug: str) -> bool:
+        """Tell whether what an issuer issued is, or was on its way, an agency's to answer for."""
+        at: str | None = issuer
+        while at is not None and at != agency:
+            at = self.after.get((at, slug))
+        return at == agency
 
     def heir(self, agency: str) -> str:
         """Name who stands for an agency that was closed: the one that all of it was transferred to."""
@@ -67,3 +80,17 @@ def read_successors(reading: Reading, now: datetime) -> Successors:
         },
         frozenset(one.code for one in known if one.is_closed(today[one.code])),
     )
+
+
+def sharing_numbers(reading: Reading, agency: str, slug: str) -> frozenset[str]:
+    """Name the agencies whose certificates of a type are, or on a registered day will be, one agency's.
+
+    No two of them may carry one number.
+    """
+    pairs = [
+        (one.agency, one.successor) for one in register.transferred(reading) if one.slug == slug
+    ]
+    found = {agency}
+    for _ in pairs:
+        found |= {end for pair in pairs if found & set(pair) for end in pair if end is not None}
+    return frozenset(found)

@@ -14,6 +14,7 @@ from ecert.ledger.access import ANYBODY, CLIENTS, lineage, managed, may_lift, pi
 from ecert.ledger.acting import Desk, Verbs, needs
 from ecert.ledger.directory import Directory
 from ecert.ledger.register import (
+    Ending,
     Newcomer,
     Pen,
     changed,
@@ -23,14 +24,12 @@ from ecert.ledger.register import (
     end_competence,
     enter,
     enter_agency,
-    period_ended,
 )
 from ecert.ledger.trail import AuditEntry
 from ecert.model import (
     Actor,
     Agency,
     AgencyVersion,
-    Competence,
     check_time_zone,
     civil_date,
     is_line,
@@ -152,26 +151,27 @@ class Agencies(Verbs):
             check_basis(basis)
             pen = self._pen()
 
-        def work(tx: Transaction, now: datetime) -> list[Competence]:
+        def work(tx: Transaction, now: datetime) -> list[Ending]:
             agency = _open(tx, code)
             if from_day <= civil_date(now, agency.time_zone):
                 raise InputError("an agency is closed from tomorrow on, or from a later day")
             held = register.competences(tx, agencies=[code])
             last = from_day - timedelta(days=1)
             going = [one for one in held if one.to_day is None or one.to_day > last]
+            for one in going:
+                if one.successor is not None:
+                    raise InputError(f"{one.slug} is transferred after {one.to_day}: close it then")
             if left := sorted({one.slug for one in going} - set(ended)):
                 raise InputError(f"say what becomes of {', '.join(left)}: --ended {left[0]}")
-            return [end_competence(tx, agency, held, one.slug, last) for one in going]
+            slugs = sorted({one.slug for one in going})
+            return [end_competence(tx, agency, held, slug, last) for slug in slugs]
 
-        def log(tx: Transaction, going: list[Competence], index: int) -> list[Competence]:
+        def log(tx: Transaction, going: list[Ending], index: int) -> list[Ending]:
             at = int(self.desk.clock().timestamp())
-            acts = [
-                *(period_ended(one, basis, at) for one in going),
-                closed(code, from_day, basis, at),
-            ]
-            enter(tx, pen, acts, index)
+            acts = [act for one in going for act in one.acts(basis, at)]
+            enter(tx, pen, [*acts, closed(code, from_day, basis, at)], index)
             for one in going:
-                register.put(tx, one)
+                one.put(tx)
             agencies.put(tx, code, closed_on=from_day.isoformat())
             return going
 

@@ -3,16 +3,27 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from datetime import datetime
 from typing import Any
 
 from ecert.formats.dossier import sign_changes
 from ecert.ledger.access import READ, is_operator
 from ecert.ledger.acting import Verbs, needs
+from ecert.ledger.successors import read_successors
 from ecert.ledger.trail import AuditEntry, Trail
 from ecert.model import Actor
-from ecert.store import changes, trees
+from ecert.store import Reading, changes, clients, trees
+from ecert.store.responsibility import NO_RESPONSIBILITY, Responsibility
 
 MAX_PAGE = 1000
+
+
+def _own(reading: Reading, client: str, now: datetime) -> Responsibility:
+    """Say what a client hears of besides what it was given: what its agency answers for."""
+    row = clients.find(reading, client)
+    if row is None:
+        return NO_RESPONSIBILITY
+    return read_successors(reading, now).responsibility(row.agency)
 
 
 class Changes(Verbs):
@@ -42,8 +53,9 @@ class Changes(Verbs):
     def waiting(self, client: str, *, after: int, limit: int) -> tuple[list[dict[str, Any]], int]:
         """List what a client's webhook is yet to be told: names of certificates and what became of them."""
         size = max(1, min(limit, MAX_PAGE))
+        now = self.desk.clock()
         with self.desk.store.snapshot() as reading:
-            found = changes.since(reading, client, after, size)
+            found = changes.since(reading, client, _own(reading, client, now), after, size)
             head = trees.head(reading).size - 1
         acts = {one["index"] for one in found}
         return found, found[-1]["index"] if len(acts) == size else max(after, head)

@@ -125,10 +125,11 @@ def _check_owners(tx: Transaction, parsed: Iterable[Matter], now: datetime) -> N
     """Keep a code with the agency whose matter it is today; only the operator moves one."""
     successors = read_successors(tx, now)
     for one in parsed:
+        if of_today(one, successors).agency != one.agency:
+            raise AlreadyExists(f"{one.code} results in what was transferred to another agency")
         definition = matters.newest(tx, one.code)
-        if definition is None:
-            continue
-        if of_today(read_matter(definition), successors).agency != one.agency:
+        known = one if definition is None else of_today(read_matter(definition), successors)
+        if known.agency != one.agency:
             raise AlreadyExists(f"{one.code} is another agency's matter")
 
 

@@ -7,6 +7,7 @@ from typing import Any
 from ecert.errors import InputError
 from ecert.ledger.access import OPERATE, READ
 from ecert.ledger.acting import Desk, Verbs, needs
+from ecert.ledger.successors import read_successors
 from ecert.ledger.trail import AuditEntry, Trail
 from ecert.model import Actor, Basis, Operation
 from ecert.registry.certificates import Certificates
@@ -41,9 +42,11 @@ class Objections(Verbs):
         """List the objections that an agency has to answer or raised."""
         size = max(1, min(limit, MAX_PAGE))
         with self.desk.store.reading() as reading:
-            found = objections.listed(
-                reading, agency=by.agency, state=state, after=after, limit=size
-            )
+            own = None
+            if by.agency is not None:
+                known = read_successors(reading, self.desk.clock())
+                own = known.responsibility(by.agency)
+            found = objections.listed(reading, own=own, state=state, after=after, limit=size)
         (trail or self.desk.trail).write([AuditEntry("objections", by).done(given=len(found))])
         return found
 

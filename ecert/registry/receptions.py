@@ -8,7 +8,7 @@ from datetime import date, datetime
 
 from ecert.errors import InputError, NotFound
 from ecert.ledger.acting import Verbs, needs
-from ecert.ledger.receptions import ACTS, RECEIVE
+from ecert.ledger.receptions import ACTS, ISSUE_FOR, RECEIVE
 from ecert.ledger.register import check_basis
 from ecert.ledger.trail import AuditEntry
 from ecert.model import DEFAULT_ZONE, Actor, civil_date
@@ -112,4 +112,6 @@ def _slugs(tx: Transaction, wish: ReceptionWish) -> tuple[str, ...]:
         raise InputError(
             f"{matter.code} is not a matter of {wish.principal}: a reception is not passed on"
         )
+    if ISSUE_FOR in wish.acts and not matter.issues:
+        raise InputError(f"{matter.code} results in no certificate: there is nothing to issue")
     return matter.issues

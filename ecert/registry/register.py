@@ -12,13 +12,13 @@ from ecert.formats.receipt import Receipt
 from ecert.ledger.acting import Desk, Verbs, needs
 from ecert.ledger.log import make_receipts
 from ecert.ledger.register import (
+    Ending,
     Pen,
     check_basis,
     check_types,
     end_competence,
     enter,
     granted,
-    period_ended,
     registered,
     transferred,
 )
@@ -140,26 +140,28 @@ class Register(Verbs):
         entry = AuditEntry("competence.end", by, details={"agency": agency[:18]})
         pen = self._pen_for(entry, basis, slugs)
 
-        def work(tx: Transaction, now: datetime) -> list[Competence]:
+        def work(tx: Transaction, now: datetime) -> list[Ending]:
             found = _open_agency(tx, agency)
             today = civil_date(now, found.time_zone)
             last = (from_day or today + DAY) - DAY
             held = register.competences(tx, agencies=[found.code])
+            if moved := sorted({one.slug for one in held if one.successor} & set(slugs)):
+                raise InputError(f"{moved[0]} is to be transferred: nothing else ends it")
             ended = [end_competence(tx, found, held, slug, last) for slug in dict.fromkeys(slugs)]
             if last < today:
                 raise IssuedAfter(f"a competence ends today at the earliest: --from {today + DAY}")
             return ended
 
-        def log(tx: Transaction, ended: list[Competence], index: int) -> list[Competence]:
+        def log(tx: Transaction, ended: list[Ending], index: int) -> list[Ending]:
             at = int(self.desk.clock().timestamp())
-            enter(tx, pen, [period_ended(one, basis, at) for one in ended], index)
+            enter(tx, pen, [act for one in ended for act in one.acts(basis, at)], index)
             for one in ended:
-                register.put(tx, one)
+                one.put(tx)
             return ended
 
         done = self.desk.act(entry, work, lambda _done: {"types": list(slugs)}, log=log)
         self._settlement.prepare_key(agency, by=by)
-        return done
+        return [one for ending in done for one in (ending.cut, *ending.void) if one is not None]
 
     @needs(None)
     def transfer(
@@ -187,8 +189,9 @@ class Register(Verbs):
         def log(tx: Transaction, done: list[Transfer], index: int) -> list[Transfer]:
             at = int(self.desk.clock().timestamp())
             acts = [transferred(one.ended, from_day, basis, at) for one in done]
-            for one, place in zip(done, enter(tx, pen, acts, index), strict=True):
-                register.put(tx, one.ended)
+            void = [act for one in done for act in Ending(None, one.void).acts(basis, at)]
+            for one, place in zip(done, enter(tx, pen, [*acts, *void], index), strict=False):
+                Ending(one.ended, one.void).put(tx)
                 if one.begun is not None:
                     register.add(tx, replace(one.begun, register_index=place))
             return done

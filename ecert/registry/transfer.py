@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from datetime import date, timedelta
 
-from ecert.errors import CompetenceOverlaps, InputError, NumberTaken
+from ecert.errors import CompetenceOverlaps, InputError, NotFound, NumberTaken
 from ecert.ledger.register import end_competence
 from ecert.ledger.successors import Successors
 from ecert.model import Agency, Competence
@@ -20,6 +20,7 @@ class Transfer:
 
     ended: Competence
     begun: Competence | None
+    void: tuple[Competence, ...] = ()  # of the old agency, and would have begun later
 
 
 def hand_over(
@@ -37,16 +38,19 @@ def hand_over(
         if one.successor is not None
     }
     _check_way(Successors(after), old, new, slug)
-    ended = end_competence(tx, old, own, slug, from_day - timedelta(days=1))
-    ended = replace(ended, successor=new.code)
+    last = from_day - timedelta(days=1)
+    ending = end_competence(tx, old, own, slug, last)
+    if ending.cut is None:
+        raise NotFound(f"{old.code} holds no competence for {slug} on {last}")
+    ended = replace(ending.cut, successor=new.code)
     _check_numbers(tx, Successors({**after, (old.code, slug): new.code}), old, new, slug)
     theirs = [one for one in held if (one.agency, one.slug) == (new.code, slug)]
     if any(one.covers(from_day) for one in theirs):
-        return Transfer(ended, None)
+        return Transfer(ended, None, ending.void)
     begun = Competence(new.code, slug, from_day, basis, None, ended.only)
     if any(one.overlaps(begun) for one in theirs):
         raise CompetenceOverlaps(f"{new.code} holds {slug} from a later day on already")
-    return Transfer(ended, begun)
+    return Transfer(ended, begun, ending.void)
 
 
 def _check_way(known: Successors, old: Agency, new: Agency, slug: str) -> None:
@@ -61,14 +65,7 @@ def _check_way(known: Successors, old: Agency, new: Agency, slug: str) -> None:
 def _check_numbers(tx: Transaction, then: Successors, old: Agency, new: Agency, slug: str) -> None:
     """Refuse a transfer that would leave one agency two current certificates of one number."""
     theirs = {issuer for issuer, kind in then.taken_over(new.code) if kind == slug}
-    of_old = {issuer for issuer in theirs if _leads_through(then, issuer, old.code, slug)}
+    of_old = {issuer for issuer in theirs if then.leads_through(issuer, old.code, slug)}
     others = (theirs | {new.code}) - of_old
     if found := certificates.clashing_numbers(tx, slug, of_old, others, MAX_NAMED):
         raise NumberTaken(f"both have current certificates numbered {'、'.join(found)}")
-
-
-def _leads_through(then: Successors, issuer: str, agency: str, slug: str) -> bool:
-    at: str | None = issuer
-    while at is not None and at != agency:
-        at = then.after.get((at, slug))
-    return at == agency

@@ -43,7 +43,7 @@ def asking_for(reading: Reading, code: str, by: Actor, now: datetime) -> Asking:
         names = frozenset({own, *former, *successors.stands_for(own)})
         return Asking(matter, own, successors.line(line), names=names)
     rows = received_by(reading, own, successors, now)
-    if not any(covers(one, code, written.agency, successors) for one in rows):
+    if not any(covers(one, code, written.agency) for one in rows):
         raise NotFound(NO_MATTER)
     principal = matter.agency
     names = frozenset({principal, *former, *successors.stands_for(principal)})
@@ -68,7 +68,7 @@ def may_ask(reading: Reading, by: Actor, now: datetime) -> Callable[[Matter], Ma
 
     def judge(written: Matter) -> Matter | None:
         matter = of_today(written, successors)
-        is_received = any(covers(one, written.code, written.agency, successors) for one in rows)
+        is_received = any(covers(one, written.code, written.agency) for one in rows)
         return matter if matter.agency in line or is_received else None
 
     return judge

@@ -12,18 +12,21 @@ from ecert._encoding import instant, rfc3339
 from ecert.model import Operation
 from ecert.store import tables as t
 from ecert.store.connection import Reading
+from ecert.store.responsibility import Responsibility, is_answered_for
 from ecert.store.trail import GIVEN, SHOWN
 
 FELL, RESTORED = "foundation_fallen", "foundation_restored"
 
 
-def since(reading: Reading, client: str, after: int, limit: int) -> list[dict[str, Any]]:
+def since(
+    reading: Reading, client: str, own: Responsibility, after: int, limit: int
+) -> list[dict[str, Any]]:
     """List what was done since to certificates that a client was given, in the order of the log.
 
     It also hears of those, and of its own agency's, whose foundations fell or were restored. What one
     act did is never divided between two pages: ``limit`` counts acts.
     """
-    looked_for = (_own(client), _fallen(client), _restored(client))
+    looked_for = (_own(client), _fallen(client, own), _restored(client, own))
     waiting = [_first(reading, query, after, limit) for query in looked_for]
     acts = sorted({index for indexes in waiting for index in indexes})[:limit]
     if not acts:
@@ -40,27 +43,26 @@ def _own(client: str) -> Any:
     return query.where(_given(s.certificate, client)), s.log_index
 
 
-def _fallen(client: str) -> Any:
+def _fallen(client: str, own: Responsibility) -> Any:
     f = t.fallen_foundations.c
-    return _of_foundations(client, f.log_index, FELL), f.log_index
+    return _of_foundations(client, own, f.log_index, FELL), f.log_index
 
 
-def _restored(client: str) -> Any:
+def _restored(client: str, own: Responsibility) -> Any:
     f, s = t.fallen_foundations.c, t.statements.c
-    query = _of_foundations(client, f.lifted_index, RESTORED)
+    query = _of_foundations(client, own, f.lifted_index, RESTORED)
     return query.where(s.operation == Operation.RESUME.value), f.lifted_index
 
 
-def _of_foundations(client: str, index: Any, operation: str) -> Select[Any]:
+def _of_foundations(client: str, own: Responsibility, index: Any, operation: str) -> Select[Any]:
     """Look for certificates of which something they rest on fell, or was restored, by an act."""
     f, s = t.fallen_foundations.c, t.statements.c
     columns = (index.label("index"), f.certificate, literal(operation).label("operation"))
     query = select(*columns, f.status, s.at, null().label("successor"), f.since.label("day"))
     query = query.select_from(t.fallen_foundations).join(t.statements, s.log_index == index)
-    c, k = t.certificates.c, t.clients.c
-    own = select(c.id).join(t.clients, k.agency == c.issuer)
-    own = own.where(c.id == f.certificate, k.id == client)
-    return query.where(or_(_given(f.certificate, client), own.exists()))
+    c = t.certificates.c
+    theirs = select(c.id).where(c.id == f.certificate, is_answered_for(own))
+    return query.where(or_(_given(f.certificate, client), theirs.exists()))
 
 
 def _given(certificate: Any, client: str) -> Any:

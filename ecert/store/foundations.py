@@ -76,13 +76,14 @@ def _with_earlier(reading: Reading, certificates: Iterable[str]) -> set[str]:
 
 
 def lock_with_dependents(tx: Transaction, certificate: str) -> frozenset[str]:
-    """Lock a certificate and all that rests on it, in one order; give what rests on it.
+    """Lock a certificate and all that hears of it, in one order: what rests on it, or is warned by it.
 
     What is issued meanwhile is found by looking again under the locks.
     """
     locked: frozenset[str] | None = None
     while True:
-        found = (locked or frozenset()) | dependents(tx, certificate)
+        heard = dependents(tx, certificate) | _warned_by(tx, certificate)
+        found = (locked or frozenset()) | heard
         if found == locked:
             return found
         for some in _portions(found | {certificate}):
@@ -144,8 +145,7 @@ def lift(tx: Transaction, foundation: str, log_index: int) -> None:
     tx.connection.execute(where.values(lifted_index=log_index))
 
 
-def warned_by(tx: Transaction, foundation: str) -> frozenset[str]:
-    """Name the certificates that are warned because a foundation fell."""
+def _warned_by(tx: Transaction, foundation: str) -> frozenset[str]:
     c = t.fallen_foundations.c
     query = select(c.certificate).where(c.foundation == foundation, c.lifted_index.is_(None))
     return frozenset(tx.connection.execute(query).scalars())

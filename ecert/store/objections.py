@@ -13,6 +13,7 @@ from sqlalchemy import (
 
 from ecert.store import tables as t
 from ecert.store.connection import Reading, Transaction
+from ecert.store.responsibility import Responsibility, is_answered_for
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +57,7 @@ def lock(tx: Transaction, objection_id: str) -> ObjectionRow | None:
 def listed(
     reading: Reading,
     *,
-    agency: str | None = None,
+    own: Responsibility | None = None,
     holder_hmac: bytes | None = None,
     state: str | None = None,
     after: str = "",
@@ -65,8 +66,10 @@ def listed(
     """List objections that an agency has to answer or made, or that a holder made; None: all."""
     c = t.objections.c
     query = select(t.objections).where(c.id > after)
-    if agency is not None:
-        query = query.where((c.issuer == agency) | (c.agency == agency))
+    if own is not None:
+        of = t.certificates.c.id
+        theirs = select(of).where(of == c.certificate, is_answered_for(own))
+        query = query.where(theirs.exists() | (c.agency == own.agency))
     if holder_hmac is not None:
         query = query.where(c.holder_hmac == holder_hmac)
     if state is not None:

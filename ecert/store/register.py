@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import date
 from typing import Any
 
-from sqlalchemy import ColumnElement, Row, func, insert, select, update
+from sqlalchemy import ColumnElement, Row, delete, func, insert, select, update
 
 from ecert.model import Competence
 from ecert.store import tables as t
@@ -47,6 +47,11 @@ def put(tx: Transaction, competence: Competence) -> None:
     """Change a competence, which agency, type and first day name."""
     where = update(t.competences).where(*_named(competence))
     tx.connection.execute(where.values(**_columns(competence)))
+
+
+def remove(tx: Transaction, competence: Competence) -> None:
+    """Remove a competence that never began; the log keeps what was said of it."""
+    tx.connection.execute(delete(t.competences).where(*_named(competence)))
 
 
 def add_statements(tx: Transaction, rows: Iterable[Mapping[str, Any]]) -> None:

@@ -105,3 +105,13 @@ def test_a_trust_file_that_leads_in_a_circle_ends_the_search(
     far = int((registry.clock() + 30 * DAY).timestamp())
     assert trusted.responsible(PLANNING.code, WORKS, far) in {PLANNING.code, HEIR.code}
     assert suspended.issuer == PLANNING.code
+
+
+@pytest.mark.parametrize("at", [-1, 253402300799, 10**18])
+def test_a_statement_beyond_the_calendar_is_no_statement(
+    registry: Registry, suspended: Record, clock: SettableClock, at: int
+) -> None:
+    key = registry.keys.ring.agency_key(HEIR.code)
+    issuer = f"{registry.base}/agencies/{HEIR.code}"
+    token = forged(registry, suspended, key, issuer, at)
+    assert status_with(registry, suspended, token, clock) == "status_history"

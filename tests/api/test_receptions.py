@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from datetime import date, timedelta
 from typing import Any
 
@@ -9,15 +10,18 @@ import pytest
 
 from ecert.errors import InputError, NotFound
 from ecert.formats.dossier import verify_dossier
-from ecert.model import Agency
+from ecert.model import Actor, Agency
 from ecert.registry.receptions import ReceptionWish
+from ecert.samples.district import chain
 from ecert.testing import SettableClock
 from tests.api.conftest import EVERYTHING, Drafts, Portal, System, refused
 from tests.api.test_reuse_routes import (
     LICENCE,
     MATTER,
+    PERMIT,
     RURAL,
     Town,
+    matter,
     oidc,
     sign_in,
     town,
@@ -189,12 +193,12 @@ def test_a_street_office_issues_rural_permits_for_the_district(
 def test_a_delegation_of_one_matter_reaches_its_types_alone(
     town: Town, window: System, a_draft: Drafts
 ) -> None:
-    matter = next(
+    given = next(
         one
         for one in town.registry.matters.all(by=CLERK)[0]
         if one.agency == PLANNING.code and WORKS in one.issues
     )
-    receive(town, principal=PLANNING.code, matter=matter.code, acts=("issue",))
+    receive(town, principal=PLANNING.code, matter=given.code, acts=("issue",))
     desk = town.desk
     assert desk.issue(window, a_draft(), WORKS, agency=PLANNING.code).status_code == 201
     refused(desk.issue(window, a_draft(RURAL), RURAL, agency=PLANNING.code), 403, "forbidden")
@@ -236,3 +240,49 @@ def test_after_a_merger_matters_rules_and_grants_are_the_successors(
     assert done["checklist"]["matter"]["agency"] == WINDOW.code
     town.registry.settlement.settle()
     assert town.desk.ask_token(bureau.assertion()).status_code == 401
+
+
+def test_closing_an_agency_opens_nothing_of_its_successors_own(
+    town: Town, window: System, clock: SettableClock
+) -> None:
+    receive(town)  # all matters of the construction bureau
+    register, first = town.registry.register, date(2026, 3, 3)
+    slugs = [one.slug for one in register.competences(CONSTRUCTION.code)]
+    register.transfer(
+        CONSTRUCTION.code, slugs, to=PLANNING.code, from_day=first, basis=BASIS, by=CLERK
+    )
+    town.registry.agencies.close(CONSTRUCTION.code, from_day=first, basis=BASIS, by=CLERK)
+    clock.move(DAY)
+    listed = town.registry.matters.all(by=Actor("王五", WINDOW.code))[0]
+    assert {one.agency for one in listed} == {PLANNING.code}
+    written = {
+        one["code"] for one in json.loads(chain())["matters"] if one["agency"] == CONSTRUCTION.code
+    }
+    assert {one.code for one in listed} == written
+    assert window.agency == WINDOW.code
+
+
+def test_a_matter_without_a_result_gives_nothing_to_issue(town: Town, window: System) -> None:
+    town.registry.matters.add(matter("T-NOTHING"), by=CLERK)
+    with pytest.raises(InputError, match="nothing to issue"):
+        receive(town, matter="T-NOTHING", acts=("receive", "issue"))
+    assert receive(town, matter="T-NOTHING")
+    assert window.agency == WINDOW.code
+
+
+def test_nobody_writes_matters_of_what_he_handed_on(
+    town: Town, window: System, clock: SettableClock
+) -> None:
+    manager = town.desk.enrol(CONSTRUCTION.code, ["matters:manage"])
+    town.registry.register.transfer(
+        CONSTRUCTION.code,
+        [PERMIT],
+        to=WINDOW.code,
+        from_day=date(2026, 3, 3),
+        basis=BASIS,
+        by=CLERK,
+    )
+    clock.move(DAY)
+    one = json.loads(matter("T-HANDED", issues=[PERMIT]))
+    refused(town.call(manager, "POST", "/v1/matters", json=one), 409, "already_exists")
+    assert window.agency == WINDOW.code

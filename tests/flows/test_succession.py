@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from ecert.errors import (
+    Forbidden,
     InputError,
     IssuedAfter,
     NotCompetent,
@@ -20,8 +21,11 @@ from ecert.errors import (
 from ecert.formats.register import RegisterAct, parse_register
 from ecert.formats.statement import parse_statement
 from ecert.ids import parse_identifier
+from ecert.keys import make_signer, public_jwk
 from ecert.model import Actor, Agency, Basis, Operation, Record
-from ecert.registry import CopyWish, Query, Registry
+from ecert.registry import Complaint, CopyWish, Idempotency, Query, Registry
+from ecert.registry.receptions import ReceptionWish
+from ecert.registry.register import Term
 from ecert.store import documents, statements
 from ecert.testing import SettableClock
 from ecert.verification import Report, Verifier
@@ -343,3 +347,152 @@ def test_a_division_that_the_successor_has_may_be_another(
     ).record
     assert done.body["number"] == record.body["number"]
     assert "440113" in issue(heir, draft_of(), agency=other).body["number"]
+
+
+# -- what a review found ------------------------------------------------------------------------------
+
+
+def test_a_period_that_would_begin_later_is_handed_over_too(
+    heir: Registry, draft_of: Drafts, clock: SettableClock
+) -> None:
+    """Yearly periods: the next one follows at once, and would have gone on with the old agency."""
+    third = replace(CONSTRUCTION, code="11440114MA0000112M", name="示例局（演示）")
+    heir.agencies.add(third, by=CLERK)
+    basis, allow = BASIS, heir.register.allow
+    for first, last in ((TODAY, TODAY), (FIRST, TODAY + 30 * DAY), (TODAY + 31 * DAY, None)):
+        allow(third.code, [WORKS], basis=basis, term=Term(first, last), by=CLERK)
+    record = issue(heir, draft_of(), agency=third)
+    transfer(heir, of=third)
+    held = [one for one in heir.register.competences(third.code) if one.slug == WORKS]
+    assert [(one.from_day, one.to_day, one.successor) for one in held] == [
+        (TODAY, TODAY, HEIR.code)
+    ]
+    clock.move(DAY)
+    with pytest.raises(NotCompetent):
+        issue(heir, draft_of(), agency=third)
+    heir.certificates.operate(record.id, Operation.WITHDRAW, basis=WHY, by=client(HEIR))
+    heir.log.publish()
+    acts = [parse_register(one.statement)[2] for one in heir.register.entries(limit=100)[0]]
+    last_ones = [(one.act, one.from_day, one.to_day) for one in acts[-3:]]
+    assert last_ones == [
+        (RegisterAct.TRANSFERRED, FIRST, None),
+        (RegisterAct.ENDED, FIRST, TODAY),
+        (RegisterAct.ENDED, TODAY + 31 * DAY, TODAY + 30 * DAY),
+    ]
+
+
+def test_an_end_ends_what_would_begin_later_too(
+    heir: Registry, draft_of: Drafts, clock: SettableClock
+) -> None:
+    for first, last in ((TODAY, TODAY), (FIRST, None)):
+        heir.register.allow(HEIR.code, [WORKS], basis=BASIS, term=Term(first, last), by=CLERK)
+    heir.register.disallow(HEIR.code, [WORKS], basis=BASIS, by=CLERK)
+    clock.move(DAY)
+    with pytest.raises(NotCompetent):
+        issue(heir, draft_of(), agency=HEIR)
+    heir.register.allow(HEIR.code, [WORKS], basis=BASIS, by=CLERK)
+    assert outside(heir).verify(issue(heir, draft_of(), agency=HEIR).seal).verdict == "valid"
+
+
+def test_numbers_stay_apart_from_when_the_transfer_is_registered(
+    heir: Registry, draft_of: Drafts, clock: SettableClock
+) -> None:
+    heir.register.allow(HEIR.code, [WORKS], basis=BASIS, by=CLERK)
+    transfer(heir)
+    number = "建字第4401142026GG0000077号"
+    record = issue(heir, draft_of(number=number))
+    with pytest.raises(NumberTaken):
+        issue(heir, draft_of(number=number), agency=HEIR)
+    clock.move(DAY)
+    done = heir.certificates.succeed(
+        record.id, Operation.REPLACE, draft_of(), basis=WHY, by=client(HEIR)
+    )
+    assert done.record.body["number"] == number
+
+
+def test_an_agency_is_not_closed_before_what_it_hands_over_is(heir: Registry) -> None:
+    transfer(heir, day=FIRST + 5 * DAY)
+    slugs = [one.slug for one in heir.register.competences(PLANNING.code)]
+    with pytest.raises(InputError, match="close it then"):
+        heir.agencies.close(PLANNING.code, from_day=FIRST, basis=BASIS, ended=slugs, by=CLERK)
+    with pytest.raises(InputError, match="nothing else ends it"):
+        heir.register.disallow(PLANNING.code, [WORKS], basis=BASIS, by=CLERK)
+
+
+def test_the_old_agency_may_be_its_successors_delegate(
+    heir: Registry, draft_of: Drafts, clock: SettableClock
+) -> None:
+    record = issue(heir, draft_of())
+    transfer(heir)
+    wish = ReceptionWish(PLANNING.code, HEIR.code, BASIS, acts=("issue",))
+    reception = heir.receptions.add(wish, by=CLERK)
+    clock.move(DAY)
+    by = client(PLANNING)
+    done = heir.certificates.succeed(record.id, Operation.REPLACE, draft_of(), basis=WHY, by=by)
+    assert done.record.issuer == HEIR.code
+    with pytest.raises(Transferred):
+        heir.certificates.operate(record.id, Operation.SUSPEND, basis=WHY, by=by)
+    key = Idempotency(by.client or "", "x", b"k" * 32, b"b" * 32)
+    made = heir.certificates.issue(WORKS, draft_of(), by=by, agency=HEIR.code, idempotency=key)
+    assert made.record.issuer == HEIR.code
+    heir.receptions.end(reception.id, by=CLERK)
+    with pytest.raises(Forbidden):  # asked again, the right is looked at afresh
+        heir.certificates.issue(WORKS, draft_of(), by=by, agency=HEIR.code, idempotency=key)
+
+
+def test_a_delegate_of_the_old_agency_acts_upon_what_that_one_issued(
+    heir: Registry, draft_of: Drafts, clock: SettableClock
+) -> None:
+    heir.agencies.add(CONSTRUCTION, by=CLERK)
+    heir.register.allow(HEIR.code, [WORKS], basis=BASIS, by=CLERK)
+    heir.receptions.add(
+        ReceptionWish(CONSTRUCTION.code, PLANNING.code, BASIS, acts=("issue",)), by=CLERK
+    )
+    old, own = issue(heir, draft_of()), issue(heir, draft_of(), agency=HEIR)
+    transfer(heir)
+    clock.move(DAY)
+    by, replace_ = client(CONSTRUCTION), Operation.REPLACE
+    heir.certificates.succeed(old.id, replace_, draft_of(), basis=WHY, by=by)
+    with pytest.raises(NotFound):
+        heir.certificates.succeed(own.id, replace_, draft_of(), basis=WHY, by=by)
+
+
+def test_the_successor_is_told_and_the_old_agency_is_not(
+    heir: Registry, draft_of: Drafts, clock: SettableClock
+) -> None:
+    below = issue(heir, draft_of(SITING), SITING)
+    record = issue(heir, draft_of(rests_on=[below.id]))
+    rows = {}
+    for agency in (PLANNING, HEIR):
+        jwk = public_jwk(make_signer().public_key)
+        rows[agency.code] = heir.clients.add(
+            "系统", agency=agency.code, scopes=["certificates:read"], jwk=jwk, by=CLERK
+        )
+    transfer(heir)
+    clock.move(DAY)
+    heir.certificates.operate(below.id, Operation.SUSPEND, basis=WHY, by=CLERK)
+    told = {}
+    for code, row in rows.items():
+        by = Actor("李四", code, row.id, scopes=row.allowed)
+        told[code] = [one["certificate"] for one in heir.changes.since(by=by)[0]]
+    assert told == {PLANNING.code: [], HEIR.code: [record.id]}
+    complaint = Complaint(record.id, "number", "不对")
+    heir.objections.add(complaint, by=CLERK)
+    for code, count in ((PLANNING.code, 0), (HEIR.code, 1)):
+        by = Actor("李四", code, rows[code].id, scopes=rows[code].allowed)
+        assert len(heir.objections.all(by=by)) == count
+
+
+def test_a_principals_delegate_rests_on_what_the_principal_took_over(
+    heir: Registry, draft_of: Drafts, clock: SettableClock
+) -> None:
+    heir.agencies.add(CONSTRUCTION, by=CLERK)
+    below = issue(heir, draft_of(SITING), SITING)
+    transfer(heir, SITING, WORKS)
+    heir.receptions.add(
+        ReceptionWish(CONSTRUCTION.code, HEIR.code, BASIS, acts=("issue",)), by=CLERK
+    )
+    clock.move(DAY)
+    draft = draft_of(rests_on=[below.id])
+    made = heir.certificates.issue(WORKS, draft, by=client(CONSTRUCTION), agency=HEIR.code).record
+    assert made.body["rests_on"] == [below.id]

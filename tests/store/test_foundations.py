@@ -238,6 +238,35 @@ def test_what_is_issued_while_a_foundation_falls_is_refused_or_warned(
     assert all(warned(any_registry, one) == FELL for one in made)
 
 
+def test_what_is_issued_while_a_foundation_is_restored_is_not_warned_for_ever(
+    any_registry: Registry, chain: Chain, draft_of: Drafts
+) -> None:
+    act(any_registry, chain[LAND], Operation.SUSPEND)
+    draft = draft_of(PERMIT, rests_on=[chain[WORKS].id])
+    with ThreadPoolExecutor(6) as pool:
+        issuing = [pool.submit(issue, any_registry, PERMIT, draft) for _ in range(12)]
+        act(any_registry, chain[LAND], Operation.RESUME)
+        made = [task.result() for task in issuing]
+    assert [warned(any_registry, one) for one in made] == [[]] * 12
+
+
+def test_a_graver_fall_lifts_nothing(
+    any_registry: Registry, chain: Chain, draft_of: Drafts
+) -> None:
+    """Whoever was warned stays so until a resumption, though what he rests on was changed meanwhile."""
+    other = issue(any_registry, SITING, draft_of(SITING))
+    act(any_registry, chain[SITING], Operation.SUSPEND)
+    any_registry.certificates.succeed(
+        chain[LAND].id,
+        Operation.CHANGE,
+        draft_of(LAND, rests_on=[other.id]),
+        basis=WHY,
+        by=CLERK,
+    )
+    act(any_registry, chain[SITING], Operation.REVOKE)
+    assert warned(any_registry, chain[WORKS]) == [("foundation_fallen", "revoked")]
+
+
 # -- any history -------------------------------------------------------------------------------------
 
 STEPS = st.lists(

@@ -121,6 +121,13 @@ def test_scopes_of_a_type_become_rules_and_halls_become_portals() -> None:
         client = registry.clients.add(
             "系统", agency=CONSTRUCTION.code, scopes=["audit:read"], jwk=jwk, by=CLERK
         )
+        off = registry.clients.add(
+            "停用",
+            agency=CONSTRUCTION.code,
+            scopes=["audit:read"],
+            jwk=public_jwk(make_signer().public_key),
+            by=CLERK,
+        )
         key = {"keys": [public_jwk(make_signer().public_key)]}
         hall = Provider("https://id.example.cn", ("hall", "window"), ("high",), key, "ES256")
         registry.providers.put(hall, by=CLERK)
@@ -131,9 +138,11 @@ def test_scopes_of_a_type_become_rules_and_halls_become_portals() -> None:
             command.downgrade(config, "0007")
             old = {"scopes": f"audit:read certificates:read:{WORKS}"}
             connection.execute(update(clients).where(clients.c.id == client.id).values(**old))
+            shut = {"scopes": f"certificates:read:{SITING}", "state": "suspended"}
+            connection.execute(update(clients).where(clients.c.id == off.id).values(**shut))
         migrate(engine)
         engine.dispose()
-        (row,) = registry.clients.all(by=CLERK)
+        (row,) = [one for one in registry.clients.all(by=CLERK) if one.id == client.id]
         assert row.allowed == {"audit:read", "certificates:read"}
         (rule,) = registry.rules.all(by=CLERK)
         assert (rule.agency, rule.slug, rule.fields, rule.matter) == (

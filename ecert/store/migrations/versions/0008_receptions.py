@@ -20,7 +20,7 @@ READ, OF_TYPE = "certificates:read", "certificates:read:"
 BASIS = "taken over at upgrade from the scope "
 _CLIENTS = sa.table(
     "clients",
-    *(sa.column(name, sa.Text) for name in ("id", "agency", "scopes")),
+    *(sa.column(name, sa.Text) for name in ("id", "agency", "scopes", "state")),
     sa.column("created_at", sa.BigInteger),
 )
 _RULES = sa.table(
@@ -72,7 +72,7 @@ def _give_rules() -> None:
         connection.execute(sa.update(_CLIENTS).where(_CLIENTS.c.id == row.id).values(scopes=kept))
         for scope in sorted(of_type):
             named = row.agency, scope.removeprefix(OF_TYPE)
-            if named not in given:
+            if named not in given and row.state == "active":  # what was shut off opens nothing
                 given.add(named)
                 connection.execute(sa.insert(_RULES).values(**_rule(*named, row.created_at)))
 
