@@ -35,14 +35,27 @@ def ecert(tmp_path: Path) -> Ecert:
     return run
 
 
-@pytest.fixture
-def issued(ecert: Ecert, tmp_path: Path) -> dict[str, Any]:
-    """A trial home with one certificate."""
+@pytest.fixture(scope="module")
+def made(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, dict[str, Any]]:
+    """A trial home with one certificate, made once by the command line."""
+    folder = tmp_path_factory.mktemp("made")
+    environment = {**os.environ, "XDG_STATE_HOME": str(folder / "state"), "ECERT_HOME": "home"}
+
+    def ecert(*words: str) -> subprocess.CompletedProcess[str]:
+        return run_ecert(words, folder=folder, environment=environment)
+
     assert ecert("init").returncode == DONE
     shown = ecert("type", "show", PERMIT, "--example")
-    (tmp_path / "draft.json").write_text(shown.stdout, "utf-8")
+    (folder / "draft.json").write_text(shown.stdout, "utf-8")
     found: dict[str, Any] = document(ecert("issue", PERMIT, "draft.json", "--json"))
-    return found
+    return folder, found
+
+
+@pytest.fixture
+def issued(made: tuple[Path, dict[str, Any]], tmp_path: Path) -> dict[str, Any]:
+    """A trial home with one certificate: a copy of one's own."""
+    shutil.copytree(made[0], tmp_path, dirs_exist_ok=True)
+    return dict(made[1])
 
 
 def document(done: subprocess.CompletedProcess[str]) -> Any:
