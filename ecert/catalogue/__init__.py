@@ -41,16 +41,22 @@ class Catalogue:
 
     def __init__(self, types: Iterable[CertificateType]) -> None:
         self._types: dict[str, dict[int, CertificateType]] = {}
+        self._ordered: tuple[CertificateType, ...] = ()
         for one in types:
             self.add(one)
 
     def add(self, kind: CertificateType) -> None:
         """Take a type in; one of the same name and version is replaced."""
         self._types.setdefault(kind.slug, {})[kind.version] = kind
+        everything = (one for versions in self._types.values() for one in versions.values())
+        self._ordered = tuple(sorted(everything, key=lambda one: (one.slug, one.version)))
 
     def __iter__(self) -> Iterator[CertificateType]:
-        for slug in sorted(self._types):
-            yield from (self._types[slug][version] for version in sorted(self._types[slug]))
+        return iter(self._ordered)
+
+    def of_code(self, code: str) -> CertificateType | None:
+        """Find the newest version of the type that a type code names, or None."""
+        return next((one for one in reversed(self._ordered) if one.is_code(code)), None)
 
     def get(self, slug: str, version: int) -> CertificateType | None:
         """Find one version of a type, or None."""

@@ -54,8 +54,10 @@ def _unless_later(claim: Claim, code: str = "not_competent") -> str:
 
 def _has_ended(held: Competence, claim: Claim, now: datetime) -> bool:
     """Tell whether a period is over, and no other follows it at once."""
-    zone = claim.agency.time_zone
-    return held.is_due(civil_date(now, zone)) and not held.is_followed(claim.agency.may_issue or ())
+    if held.to_day is None:
+        return False
+    today = civil_date(now, claim.agency.time_zone)
+    return held.is_due(today) and not held.is_followed(claim.agency.may_issue or ())
 
 
 def _is_proven(held: Competence, claim: Claim, proof: Proof) -> bool:

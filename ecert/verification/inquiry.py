@@ -10,7 +10,7 @@ from ecert.catalogue import Catalogue
 from ecert.errors import IdentifierError
 from ecert.formats.seal import EXP, IAT, NBF, STATUS, SUB, UnverifiedSeal
 from ecert.formats.unverified_credential import UnverifiedCredential
-from ecert.ids import parse_tail
+from ecert.ids import ROOT, Identifier, parse_tail
 from ecert.keys import Trust, TrustedAgency, TrustedRegistry
 from ecert.verification.exhibit import Exhibit
 from ecert.verification.report import Finding, found
@@ -50,6 +50,7 @@ class Claim:
     status_index: int
     is_copy: bool = False  # the seal of an annotated copy: signed long after the issue
     slug: str | None = None  # the type, where the verifier knows it
+    parsed: Identifier | None = None  # the identifier taken apart, where that was done already
 
     @property
     def signer(self) -> str:
@@ -98,9 +99,10 @@ def _of_seal(seal: UnverifiedSeal, trust: Trust, catalogue: Catalogue) -> Claim 
     registry = trust.of_address(status["uri"])
     if registry is None:
         return found("signature", "registry_unknown")
+    kind = catalogue.of_code(identifier.type_code)
     return Claim(
         registry,
-        str(identifier),
+        f"{ROOT}.{claims[SUB]}",  # as it was read: its check character was right
         identifier.issuer_code,
         claims[IAT],
         claims[NBF],
@@ -108,5 +110,6 @@ def _of_seal(seal: UnverifiedSeal, trust: Trust, catalogue: Catalogue) -> Claim 
         status["uri"],
         status["idx"],
         seal.is_copy,
-        next((one.slug for one in catalogue if one.is_code(identifier.type_code)), None),
+        None if kind is None else kind.slug,
+        identifier,
     )

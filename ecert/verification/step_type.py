@@ -34,15 +34,13 @@ def _judge_contents(
     exhibit: Exhibit, claim: Claim, catalogue: Catalogue
 ) -> tuple[Finding, CertificateType | None]:
     try:
-        identifier = parse_identifier(claim.identifier)
+        identifier = claim.parsed or parse_identifier(claim.identifier)
     except IdentifierError:
         return found("type", "identifier_bad"), None
     if (credential := exhibit.credential) is not None:
         return _of_credential(credential, identifier, catalogue)
-    known = [kind for kind in catalogue if kind.is_code(identifier.type_code)]
-    if not known:
-        return found("type", "type_unknown"), None
-    return found("type", "type_good"), known[-1]
+    kind = catalogue.of_code(identifier.type_code)
+    return found("type", "type_unknown" if kind is None else "type_good"), kind
 
 
 def _of_credential(

@@ -19,7 +19,7 @@ from joserfc import jws
 from joserfc.errors import BadSignatureError
 from joserfc.jwk import ECKey
 
-from ecert._encoding import b64url, instant
+from ecert._encoding import LAST_SECOND, b64url, instant
 from ecert.errors import InputError, SignatureError, TokenError
 from ecert.formats._jws import CHANGES, DOSSIER, STATEMENT, sign_jws
 from ecert.formats.dossier import (
@@ -104,7 +104,7 @@ dossiers = st.builds(
     Dossier,
     id=st.from_regex(r"[0-9A-Z]{26}", fullmatch=True),
     revision=st.integers(1, 10**6),
-    made_at=st.integers(0, 2**40),
+    made_at=st.integers(0, LAST_SECOND),
     agency=texts,
     client=st.none() | texts,
     operator=texts,

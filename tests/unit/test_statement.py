@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ecert._encoding import b64url
+from ecert._encoding import LAST_SECOND, b64url
 from ecert.errors import TokenError
 from ecert.formats._jws import CREDENTIAL, STATEMENT, sign_jws, verify_jws
 from ecert.formats.statement import EVENTS, Statement, parse_statement, sign_statement
@@ -37,7 +37,7 @@ statements = st.builds(
     subject=texts,
     operation=st.sampled_from(Operation),
     status=st.sampled_from(Status),
-    at=st.integers(0, 2**40),
+    at=st.integers(0, LAST_SECOND),
     basis=st.builds(Basis, texts, texts, texts),
     credential_digest=texts,
     successor=st.none() | texts,
