@@ -89,6 +89,17 @@ def test_a_module_imports_from_its_layer_or_below(path: Path) -> None:
             assert (home, top) in LAZY, f"{home} may not import {name}"
 
 
+def test_every_home_that_the_page_names_is_there() -> None:
+    """Whoever looks for a rule opens one file: the page names it, so it must exist."""
+    _, _, rest = PAGE.read_text("utf-8").partition("## Where things are decided")
+    named = re.findall(r"`([\w/]+\.py)`", rest.partition("\n## ")[0])
+    assert len(named) > 40
+    for name in named:
+        assert any(
+            (root / name).is_file() for root in (PACKAGE, ROOT / "api", PACKAGE / "verification")
+        ), name
+
+
 def test_signatures_and_keys_of_cryptography_live_in_keys() -> None:
     homes = {
         home_of(path)

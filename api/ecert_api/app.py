@@ -16,7 +16,7 @@ from starlette.convertors import Convertor, register_url_convertor
 from ecert.config import VERIFY_PER_MINUTE
 from ecert.errors import EcertError, ForkGuard
 from ecert.registry import MAX_MATTER_BYTES, ROOT, Registry
-from ecert_api import docs, metrics, pages, problems, webhooks
+from ecert_api import delivery, docs, metrics, pages, problems
 from ecert_api.context import Service
 from ecert_api.metrics import Measured
 from ecert_api.openapi import describe
@@ -135,7 +135,7 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
     gc.set_threshold(50_000, 20, 100)
     background = [
         asyncio.create_task(_publish_for_ever(service)),
-        asyncio.create_task(webhooks.deliver_for_ever(service.registry, service.metrics)),
+        asyncio.create_task(delivery.deliver_for_ever(service.registry, service.metrics)),
     ]
     address = app.state.metrics_address
     apart = None if address is None else metrics.serve(service.metrics, *address)

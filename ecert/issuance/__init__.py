@@ -9,15 +9,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from ecert.errors import EcertError
-from ecert.issuance.checks import (
-    check_competent,
-    check_foundations,
-    check_log,
-    check_order,
-    replay,
-    take_over,
-    take_places,
-)
+from ecert.issuance.checks import check_competent, check_log, check_order
+from ecert.issuance.foundations import check_foundations
 from ecert.issuance.making import make
 from ecert.issuance.numbers import mint_numbers
 from ecert.issuance.order import (
@@ -30,6 +23,9 @@ from ecert.issuance.order import (
     issued_on_of,
     made,
 )
+from ecert.issuance.places import take_places
+from ecert.issuance.replay import replay
+from ecert.issuance.succession import take_over
 from ecert.issuance.writing import write
 from ecert.ledger.acting import Desk
 from ecert.store import Transaction

@@ -13,9 +13,7 @@ from ecert.formats.receipt import SALT_BYTES
 from ecert.formats.seal import seal_claims, sign_seal
 from ecert.formats.unverified_credential import StatusRef
 from ecert.ids import Identifier, make_serial, parse_identifier
-from ecert.issuance.order import (
-    Work,
-)
+from ecert.issuance.order import Work
 from ecert.ledger.acting import Desk
 from ecert.model import (
     Certificate,

@@ -7,14 +7,8 @@ from datetime import datetime
 from functools import cache
 
 from ecert.catalogue import CertificateType, NumberPattern
-from ecert.errors import (
-    CounterFull,
-    NumberTaken,
-)
-from ecert.issuance.order import (
-    Work,
-    each,
-)
+from ecert.errors import CounterFull, NumberTaken
+from ecert.issuance.order import Work, each
 from ecert.ledger.acting import Desk
 from ecert.ledger.successors import sharing_numbers
 from ecert.store import Transaction, certificates, counters

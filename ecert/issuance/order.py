@@ -8,20 +8,9 @@ from datetime import date, datetime
 from typing import Any
 
 from ecert.catalogue import CertificateType
-from ecert.errors import (
-    EcertError,
-)
+from ecert.errors import EcertError
 from ecert.ids import Identifier
-from ecert.model import (
-    Actor,
-    Agency,
-    Basis,
-    Draft,
-    FallenFoundation,
-    Operation,
-    Record,
-    civil_date,
-)
+from ecert.model import Actor, Agency, Basis, Draft, FallenFoundation, Operation, Record, civil_date
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,23 +5,17 @@ from __future__ import annotations
 from dataclasses import replace
 from datetime import datetime
 
-from ecert._encoding import b64url, rfc3339
+from ecert._encoding import rfc3339
 from ecert.formats.receipt import commitment, log_entry
-from ecert.formats.statement import EVENTS, Statement
-from ecert.issuance.checks import IDEMPOTENCY_SECONDS
-from ecert.issuance.order import (
-    Work,
-    made,
-)
-from ecert.issuance.signing import SignedStatement, sign
+from ecert.formats.statement import EVENTS
+from ecert.issuance.foundations import tell_dependents
+from ecert.issuance.order import Work, made
+from ecert.issuance.replay import IDEMPOTENCY_SECONDS
+from ecert.issuance.succession import supersede
 from ecert.ledger.acting import Desk
 from ecert.ledger.log import append_entries
 from ecert.ledger.trail import AuditEntry
-from ecert.model import (
-    FallenFoundation,
-    Operation,
-    Status,
-)
+from ecert.model import Operation, Status
 from ecert.store import (
     NewCertificate,
     Transaction,
@@ -36,8 +30,8 @@ from ecert.store import (
 def write(tx: Transaction, desk: Desk, works: list[Work], fresh: list[Work], now: datetime) -> None:
     """Write everything; the audit head is locked before the log head, and that is the last lock."""
     seconds = int(now.timestamp())
-    taking_over = [_supersede(tx, desk, work, seconds) for work in fresh if work.previous]
-    told = [_tell_dependents(tx, work) for work in fresh if work.previous and work.fallen]
+    taking_over = [supersede(tx, desk, work, seconds) for work in fresh if work.previous]
+    told = [tell_dependents(tx, work) for work in fresh if work.previous and work.fallen]
     for number in sorted({work.place[0] for work in fresh if work.fallen}):
         status_lists.count_warning(tx, number)
     _keep_keys(tx, fresh, seconds)
@@ -56,40 +50,6 @@ def write(tx: Transaction, desk: Desk, works: list[Work], fresh: list[Work], now
         statements.add(tx, signed.columns(place, trail_index))
     for certificate, fallen in (pair for pairs in told for pair in pairs):
         foundations.warn(tx, [certificate], fallen)
-
-
-def _tell_dependents(tx: Transaction, work: Work) -> list[tuple[str, list[FallenFoundation]]]:
-    """Say of what rests on the previous version what is newly said of the next one."""
-    assert work.previous is not None  # noqa: S101 - the caller looked
-    resting = foundations.lock_with_dependents(tx, work.previous.id)
-    known = foundations.fallen(tx, resting)
-    told = []
-    for certificate in sorted(resting):
-        there = {one.foundation for one in known.get(certificate, ())}
-        if fresh := [one for one in work.fallen if one.foundation not in there]:
-            told.append((certificate, fresh))
-    foundations.touch_lists(tx, [certificate for certificate, _ in told])
-    return told
-
-
-def _supersede(tx: Transaction, desk: Desk, work: Work, seconds: int) -> SignedStatement:
-    """End the previous version in the same transaction, by a signed statement."""
-    succession, previous = work.order.succession, work.previous
-    assert succession is not None and previous is not None  # noqa: S101, PT018 - the caller looked
-    statement = Statement(
-        subject=previous.id,
-        operation=succession.operation,
-        status=Status.SUPERSEDED,
-        at=seconds,
-        basis=succession.basis,
-        credential_digest=b64url(previous.digest),
-        successor=made(work).id,
-    )
-    signed = sign(desk, previous, statement, work.order.agency.code)
-    certificates.put_status(
-        tx, previous.id, Status.SUPERSEDED, seconds, superseded_by=made(work).id
-    )
-    return signed
 
 
 def _entry(work: Work, time: str) -> bytes:

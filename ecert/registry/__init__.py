@@ -17,7 +17,7 @@ from ecert.registry.agencies import check_agency
 from ecert.registry.certificates import Found, IssueRequest, Query
 from ecert.registry.clients import is_allowed_from
 from ecert.registry.document_maker import TimeStamping
-from ecert.registry.proofs import ProofError
+from ecert.registry.dpop import ProofError
 from ecert.registry.registry import Premises, Registry
 from ecert.registry.tokens import (
     ASSERTION_TYPE,

@@ -29,8 +29,8 @@ from ecert.ledger.directory import Directory
 from ecert.ledger.trail import AuditEntry
 from ecert.model import Actor
 from ecert.registry.clients import ACTIVE, is_allowed_from
+from ecert.registry.dpop import ProofError, Proofs
 from ecert.registry.keyring import COMPROMISED, KeyRing, public_key_of
-from ecert.registry.proofs import ProofError, Proofs
 from ecert.store import ClientRow, KeyRow
 
 TOKEN_SECONDS = 300

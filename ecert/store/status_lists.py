@@ -89,7 +89,7 @@ def count_warning(tx: Transaction, number: int) -> None:
     tx.connection.execute(query)
 
 
-def take_places(tx: Transaction, count: int) -> list[tuple[int, int]]:
+def allocate(tx: Transaction, count: int) -> list[tuple[int, int]]:
     """Allocate places: (list, n-th place in it); a full list is followed by the next."""
     c = t.status_lists.c
     newest = tx.one(select(func.max(c.list).label("list")))

@@ -23,8 +23,9 @@ from ecert.registry import Registry
 from ecert.reuse.sharing import new_rule
 from ecert.store import WebhookRow
 from ecert.testing import SettableClock
-from ecert_api import webhooks
+from ecert_api import delivery
 from ecert_api.metrics import Metrics
+from ecert_api.webhook_address import InternalAddress, find_place
 from tests.api.conftest import jwk_of, make_key, make_registry_at
 from tests.conftest import CLERK, CONSTRUCTION, PATIENCE, PLANNING, WORKS
 
@@ -121,7 +122,7 @@ def deliver(registry: Registry) -> None:
 
     async def run() -> None:
         async with httpx.AsyncClient(timeout=PATIENCE, trust_env=False) as http:
-            await webhooks.deliver_due(registry, http)
+            await delivery.deliver_due(registry, http)
 
     asyncio.run(run())
 
@@ -288,11 +289,11 @@ def test_a_node_that_died_in_an_attempt_is_followed_by_another(
     read(registry, client, permit)
     operate(registry, permit, Operation.SUSPEND)
     row, now = row_of(registry, client), int(clock().timestamp())
-    assert registry.webhooks.lease(row, now + webhooks.LEASE_SECONDS)
-    assert not registry.webhooks.lease(row, now + webhooks.LEASE_SECONDS)
+    assert registry.webhooks.lease(row, now + delivery.LEASE_SECONDS)
+    assert not registry.webhooks.lease(row, now + delivery.LEASE_SECONDS)
     deliver(registry)
     assert receiver.told == []  # the other has it
-    clock.move(timedelta(seconds=webhooks.LEASE_SECONDS))
+    clock.move(timedelta(seconds=delivery.LEASE_SECONDS))
     deliver(registry)
     assert opened(registry, receiver, client) == [["suspend"]]
 
@@ -319,7 +320,7 @@ def test_what_others_were_given_is_never_told(
 def test_many_changes_come_in_several_tellings_in_order(
     registry: Registry, permit: Record, receiver: Receiver, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(webhooks, "MAX_ITEMS", 4)
+    monkeypatch.setattr(delivery, "MAX_ITEMS", 4)
     client = enrol(registry, f"{receiver.url}/")
     read(registry, client, permit)
     done = [Operation.SUSPEND, Operation.RESUME] * 5
@@ -363,7 +364,7 @@ def test_an_address_that_none_can_call_stops_nobody_elses(
 
     async def run() -> None:
         """Run the delivery as the service does, until the good one heard twice or it has died."""
-        loop = asyncio.create_task(webhooks.deliver_for_ever(registry, Metrics()))
+        loop = asyncio.create_task(delivery.deliver_for_ever(registry, Metrics()))
         for operation in (Operation.SUSPEND, Operation.RESUME):
             operate(registry, permit, operation)
             heard = asyncio.create_task(asyncio.to_thread(receiver.heard.wait, PATIENCE))
@@ -426,9 +427,9 @@ def test_the_same_address_again_forgets_no_change(
 )
 def test_outside_a_trial_nothing_is_told_inside_the_network(url: str) -> None:
     """The host is resolved at each delivery: a name may lead somewhere else today than yesterday."""
-    with pytest.raises(webhooks.InternalAddress):
-        asyncio.run(webhooks.find_place(url, allows_internal=False))
-    place = asyncio.run(webhooks.find_place(url, allows_internal=True))
+    with pytest.raises(InternalAddress):
+        asyncio.run(find_place(url, allows_internal=False))
+    place = asyncio.run(find_place(url, allows_internal=True))
     assert str(place.url) == url  # a trial goes wherever it is told
 
 

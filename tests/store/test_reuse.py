@@ -51,7 +51,7 @@ from ecert.reuse.sharing import new_rule
 from ecert.store import ClientRow, DossierRow, Transaction, dossiers, engine
 from ecert.store import tables as t
 from ecert.testing import SettableClock
-from ecert_api import webhooks
+from ecert_api import delivery
 from tests.conftest import (
     CLERK,
     CONSTRUCTION,
@@ -673,7 +673,7 @@ def delivered(registry: Registry, answer: Callable[[httpx.Request], httpx.Respon
 
     async def deliver() -> None:
         async with httpx.AsyncClient(transport=httpx.MockTransport(handle)) as http:
-            await webhooks.deliver_due(registry, http)
+            await delivery.deliver_due(registry, http)
 
     asyncio.run(deliver())
     return called

@@ -1,4 +1,4 @@
-"""Webhooks 变动推送: clients are told of changes, signed, again and again until they have heard.
+"""Delivery of webhooks 变动推送: clients are told of changes, signed, again and again until they have heard.
 
 Where to is set by an administrator, never by a token or a document. No redirect is followed, and
 what is told names a certificate and what became of it, nothing of what it says.
@@ -7,11 +7,9 @@ what is told names a certificate and what became of it, nothing of what it says.
 from __future__ import annotations
 
 import asyncio
-import ipaddress
 import logging
-import socket
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 
 import httpx
@@ -19,6 +17,7 @@ import httpx
 from ecert.errors import EcertError
 from ecert.registry import Registry, WebhookRow
 from ecert_api.metrics import Metrics
+from ecert_api.webhook_address import find_place
 
 POLL_SECONDS = 1.0
 TIMEOUT_SECONDS = 10.0
@@ -29,37 +28,6 @@ MAX_ITEMS = 100
 FAR_BEHIND = 1000
 MEDIA_TYPE = "application/jwt"
 _LOG = logging.getLogger("ecert")
-
-
-class InternalAddress(Exception):
-    """A webhook's host leads into the registry's own network."""
-
-
-@dataclass(frozen=True, slots=True)
-class Place:
-    """Where a webhook is told, by the address that its host has at this moment."""
-
-    url: httpx.URL
-    host: str
-    extensions: dict[str, Any]
-
-
-async def find_place(url: str, *, allows_internal: bool) -> Place:
-    """Resolve a webhook's host now, and go where that leads: what is looked up once more could differ.
-
-    A trial goes wherever it is told. Raises: InternalAddress unless every address is a public one;
-    OSError.
-    """
-    asked = httpx.URL(url)
-    named, host = asked.netloc.decode("ascii"), asked.host  # raises for a name that is none
-    if allows_internal:
-        return Place(asked, named, {})
-    port = asked.port or (443 if asked.scheme == "https" else 80)
-    found = await asyncio.get_running_loop().getaddrinfo(host, port, type=socket.SOCK_STREAM)
-    addresses = [ipaddress.ip_address(one[4][0]) for one in found]
-    if not all(one.is_global for one in addresses):
-        raise InternalAddress
-    return Place(asked.copy_with(host=str(addresses[0])), named, {"sni_hostname": host})
 
 
 async def deliver_for_ever(registry: Registry, metrics: Metrics) -> None:
