@@ -142,7 +142,7 @@ async def _on_error(_request: Request, error: Exception) -> Response:
 
 def _allowed(request: Request) -> str:
     """Name the methods of an address (RFC 9110 §15.5.6): several routes may share its pattern."""
-    routes = [route for route in request.app.state.routes if isinstance(route, Route)]
+    routes = [route for route in request.app.routes if isinstance(route, Route)]
     fitting = (one for one in routes if one.matches(request.scope)[0] is not Match.NONE)
     first = next(fitting, None)
     same = [one for one in routes if first is not None and one.path == first.path]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cache
 from typing import Any
 
 from alembic import command
@@ -79,10 +80,10 @@ def lay_out(engine: Engine) -> None:
         if inspect(connection).has_table("alembic_version"):
             _upgrade(connection)
             return
-        metadata.create_all(connection)
+        metadata.create_all(connection, checkfirst=False)
         for head in (log_head, audit_head):  # both trees begin empty
             connection.execute(insert(head).values(id=1, size=0, edge=b""))
-        MigrationContext.configure(connection).stamp(ScriptDirectory.from_config(_config()), HEAD)
+        MigrationContext.configure(connection).stamp(_migrations(), HEAD)
 
 
 def migrate(engine: Engine) -> None:
@@ -95,6 +96,11 @@ def _upgrade(connection: Connection) -> None:
     config = _config()
     config.attributes["connection"] = connection
     command.upgrade(config, "head")
+
+
+@cache
+def _migrations() -> ScriptDirectory:
+    return ScriptDirectory.from_config(_config())
 
 
 def _config() -> Config:
