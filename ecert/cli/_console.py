@@ -38,6 +38,7 @@ app = typer.Typer(
     add_completion=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
+verbs = typer.Typer(rich_markup_mode="markdown")  # where each module says which verbs it has
 # A client or key is named by a thumbprint, which may begin with a dash like an option.
 DASHED = {"ignore_unknown_options": True}
 

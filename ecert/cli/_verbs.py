@@ -9,8 +9,10 @@ from __future__ import annotations
 from importlib import import_module
 from typing import Any, NamedTuple
 
+from typer import Typer
 from typer.core import TyperCommand, TyperGroup
-from typer.main import get_group
+from typer.main import get_command_name, get_group
+from typer.models import CommandInfo
 
 
 class Verb(NamedTuple):
@@ -143,9 +145,17 @@ class CommandVerbs(TyperGroup):
 
 
 def load(name: str) -> Any:
-    """Load a verb's modules, and give it with its options."""
+    """Load a verb's modules, and give it with its options: of all that are loaded, it alone is built."""
     for module in VERBS[name].modules:
         import_module(f"ecert.cli.{module}")
-    from ecert.cli._console import app
+    from ecert.cli._console import verbs
 
-    return get_group(app).commands[name]
+    one = Typer(rich_markup_mode=verbs.rich_markup_mode)
+    one.registered_commands = [verb for verb in verbs.registered_commands if _name(verb) == name]
+    one.registered_groups = [verb for verb in verbs.registered_groups if verb.name == name]
+    return get_group(one).commands[name]
+
+
+def _name(verb: CommandInfo) -> str:
+    assert verb.callback is not None  # noqa: S101 - each verb is a function
+    return verb.name or get_command_name(verb.callback.__name__)

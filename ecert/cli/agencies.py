@@ -10,13 +10,13 @@ from typing import Annotated, Any
 
 import typer
 
-from ecert.cli._console import Json, Operator, actor, app, opened, show, words
+from ecert.cli._console import Json, Operator, actor, opened, show, verbs, words
 from ecert.model import DEFAULT_ZONE, PAPER, Agency, Competence, version_of
 from ecert.registry.agencies import REGISTERED
 from ecert.registry.register import Term
 
 agency_app = typer.Typer(help="Agencies 机构: departments that issue or use certificates.")
-app.add_typer(agency_app, name="agency")
+verbs.add_typer(agency_app, name="agency")
 
 Code = Annotated[str, typer.Argument(metavar="CODE", help="The agency's credit code.")]
 Types = Annotated[

@@ -18,19 +18,19 @@ from ecert.cli._console import (
     Output,
     Purpose,
     actor,
-    app,
     deliver,
     opened,
     print_json,
     read_input,
     show,
+    verbs,
 )
 from ecert.formats.qr import DARK_ON_LIGHT, to_png, to_terminal
 from ecert.model import Status
 from ecert.registry import Query
 
 
-@app.command()
+@verbs.command()
 def issue(
     slug: Annotated[str, typer.Argument(metavar="TYPE", help="Slug, such as construction-permit.")],
     draft: Annotated[
@@ -83,7 +83,7 @@ def _in_words(value: Any) -> str:
     return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
 
 
-@app.command("show")
+@verbs.command("show")
 def show_certificate(
     identifier: Identifier,
     purpose: Purpose = "registry operation",
@@ -104,7 +104,7 @@ def show_certificate(
     show(record, as_json, describe(record, labels=labels))
 
 
-@app.command()
+@verbs.command()
 def find(
     holder: Annotated[
         str | None,
@@ -149,7 +149,7 @@ def _list(items: list[dict[str, Any]], after: int | None) -> Iterator[str]:
         yield "none"
 
 
-@app.command()
+@verbs.command()
 def history(
     identifier: Identifier,
     purpose: Purpose = "registry operation",
@@ -171,7 +171,7 @@ def history(
     show({"items": items, "next": None}, as_json, lines or ["nothing since the issue"])
 
 
-@app.command("credential")
+@verbs.command("credential")
 def credential_of(
     identifier: Identifier,
     output: Output = None,
@@ -197,7 +197,7 @@ def credential_of(
     deliver(text.encode(), output, as_json, "credential")
 
 
-@app.command()
+@verbs.command()
 def receipt(
     identifier: Identifier,
     output: Output = None,
@@ -215,7 +215,7 @@ def receipt(
     deliver(str(found).encode(), output, as_json, "receipt")
 
 
-@app.command()
+@verbs.command()
 def evidence(
     identifier: Identifier,
     output: Output,
@@ -233,7 +233,7 @@ def evidence(
     deliver(data, output, as_json, "evidence")
 
 
-@app.command()
+@verbs.command()
 def qr(
     identifier: Identifier,
     output: Output = None,

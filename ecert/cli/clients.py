@@ -7,12 +7,12 @@ from typing import Annotated, Any
 import typer
 
 from ecert._encoding import parse_json
-from ecert.cli._console import DASHED, Json, actor, app, opened, read_input, show
+from ecert.cli._console import DASHED, Json, actor, opened, read_input, show, verbs
 from ecert.errors import FileError, NotFound
 from ecert.registry.clients import ACTIVE, SUSPENDED
 
 client_app = typer.Typer(help="Clients 接入系统: departments' systems that call over HTTP.")
-app.add_typer(client_app, name="client")
+verbs.add_typer(client_app, name="client")
 
 _Client = Annotated[str, typer.Argument(metavar="CLIENT", help="The client's identifier.")]
 _Jwk = Annotated[str, typer.Option(help="File with a public key as a JWK, or -.")]

@@ -23,12 +23,12 @@ from ecert.cli._console import (
     Operator,
     Purpose,
     actor,
-    app,
     check_folder,
     chosen,
     opened,
     progress,
     show,
+    verbs,
     words,
 )
 from ecert.cli.agencies import agency_app
@@ -39,11 +39,11 @@ from ecert.store import DocumentRow
 
 BATCH = 16
 documents_app = typer.Typer(help="Signed documents 证照文件 in bulk.", no_args_is_help=True)
-app.add_typer(documents_app, name="documents")
+verbs.add_typer(documents_app, name="documents")
 PdfFile = Annotated[Path, typer.Option("-o", "--output", help="Write the PDF to this file.")]
 
 
-@app.command()
+@verbs.command()
 def document(
     identifier: Identifier,
     output: PdfFile,
@@ -63,7 +63,7 @@ def document(
     _deliver(made, output, as_json)
 
 
-@app.command("copy")
+@verbs.command("copy")
 def copy_certificate(
     identifier: Identifier,
     recipient: Annotated[str, typer.Option("--for", help="Who receives the copy; printed on it.")],
@@ -103,7 +103,7 @@ def _deliver(made: DocumentRow, output: Path, as_json: bool) -> None:
     show(shown, as_json, [f"{output} ({len(made.data)} bytes, PAdES {made.level})"])
 
 
-@app.command()
+@verbs.command()
 def copies(
     identifier: Identifier,
     purpose: Purpose = "registry operation",

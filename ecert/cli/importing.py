@@ -22,11 +22,11 @@ from ecert.cli._console import (
     Json,
     Operator,
     actor,
-    app,
     opened,
     progress,
     read_input,
     show,
+    verbs,
     words,
 )
 from ecert.cli.setup import load_catalogue_of_home
@@ -53,7 +53,7 @@ class _Line:
     error: EcertError | None = None
 
 
-@app.command("import")
+@verbs.command("import")
 def import_records(
     slug: Annotated[str, typer.Argument(metavar="TYPE", help="Slug, such as construction-permit.")],
     source: Annotated[

@@ -9,13 +9,13 @@ from typing import Annotated, Any
 import typer
 
 from ecert._encoding import parse_rfc3339, rfc3339
-from ecert.cli._console import DASHED, Json, actor, app, opened, read_input, show
+from ecert.cli._console import DASHED, Json, actor, opened, read_input, show, verbs
 from ecert.errors import HomeError
 from ecert.keys import Role
 from ecert.store import KeyRow
 
 keys_app = typer.Typer(help="Keys 密钥: their private halves never leave the home.")
-app.add_typer(keys_app, name="keys")
+verbs.add_typer(keys_app, name="keys")
 
 AgencyOption = Annotated[str | None, typer.Option("--agency", help="Credit code of the agency.")]
 RoleOption = Annotated[Role, typer.Option("--role", help="What the key is for.")]

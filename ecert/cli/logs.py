@@ -8,10 +8,10 @@ from typing import Annotated
 import typer
 
 from ecert._encoding import b64
-from ecert.cli._console import Json, app, opened, progress, show
+from ecert.cli._console import Json, opened, progress, show, verbs
 
 log_app = typer.Typer(help="The log 登记日志.")
-app.add_typer(log_app, name="log")
+verbs.add_typer(log_app, name="log")
 
 
 @log_app.command("info")

@@ -14,7 +14,6 @@ from ecert.cli._console import (
     Json,
     Operator,
     Output,
-    app,
     check_folder,
     deliver,
     opened,
@@ -22,6 +21,7 @@ from ecert.cli._console import (
     read_input,
     show,
     system_user,
+    verbs,
 )
 from ecert.errors import FileError, SignatureError
 from ecert.formats.dossier import Dossier, presentation_digest, verify_dossier
@@ -37,8 +37,8 @@ from ecert.verification import Verdict, Verifier
 
 matter_app = typer.Typer(help="Matters 事项: what people apply for, and the materials it takes.")
 dossier_app = typer.Typer(help="Dossiers 用证卷宗: what a department was given for a case.")
-app.add_typer(matter_app, name="matter")
-app.add_typer(dossier_app, name="dossier")
+verbs.add_typer(matter_app, name="matter")
+verbs.add_typer(dossier_app, name="dossier")
 
 _Matter = Annotated[str, typer.Argument(metavar="MATTER", help="The matter's code 事项编码.")]
 _Holder = Annotated[

@@ -13,11 +13,11 @@ from ecert.cli._console import (
     Json,
     Operator,
     actor,
-    app,
     opened,
     read_input,
     show,
     system_user,
+    verbs,
 )
 from ecert.cli.certificates import describe
 from ecert.model import Basis, Operation
@@ -104,7 +104,7 @@ def _succeeding(operation: Operation) -> Callable[..., None]:
 
 for _operation, (_words, _reason, _document) in _ACTS.items():
     _example = f"Example: `ecert {_operation} ID --reason {_reason} --basis {_document}`"
-    app.command(_operation.value, help=f"{_words}\n\n{_example}")(_acting(_operation))
+    verbs.command(_operation.value, help=f"{_words}\n\n{_example}")(_acting(_operation))
 for _operation, (_words, _reason, _document) in _SUCCESSIONS.items():
     _example = f"Example: `ecert {_operation} ID draft.json --reason {_reason} --basis {_document}`"
-    app.command(_operation.value, help=f"{_words}\n\n{_example}")(_succeeding(_operation))
+    verbs.command(_operation.value, help=f"{_words}\n\n{_example}")(_succeeding(_operation))

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from ecert.cli._console import Json, Operator, actor, app, opened, show
+from ecert.cli._console import Json, Operator, actor, opened, show, verbs
 from ecert.ledger.receptions import RECEIVE
 from ecert.registry.receptions import ReceptionWish
 from ecert.store import ReceptionRow
@@ -15,7 +15,7 @@ from ecert.store import ReceptionRow
 reception_app = typer.Typer(
     help="Receptions 综合受理、委托: which agency receives, or issues, for another."
 )
-app.add_typer(reception_app, name="reception")
+verbs.add_typer(reception_app, name="reception")
 
 
 @reception_app.command("add")

@@ -6,14 +6,14 @@ from typing import Annotated
 
 import typer
 
-from ecert.cli._console import Json, app, chosen, show
+from ecert.cli._console import Json, chosen, show, verbs
 from ecert.config import load_settings
 from ecert.errors import HomeError
 
 _LOOPBACK = frozenset({"127.0.0.1", "::1", "localhost"})
 
 
-@app.command()
+@verbs.command()
 def demo(
     no_serve: Annotated[
         bool, typer.Option("--no-serve", help="End when the story is told.")
@@ -29,7 +29,7 @@ def demo(
     run(keeps_serving=not no_serve, as_json=as_json)
 
 
-@app.command()
+@verbs.command()
 def serve(
     host: Annotated[str, typer.Option(help="Address to listen at.")] = "127.0.0.1",
     port: Annotated[int, typer.Option(min=1, max=65535, help="Port to listen at.")] = 8000,

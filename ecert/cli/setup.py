@@ -17,17 +17,7 @@ from ecert.catalogue import (
     load_catalogue,
     load_type,
 )
-from ecert.cli._console import (
-    Json,
-    Operator,
-    actor,
-    app,
-    chosen,
-    opened,
-    print_json,
-    show,
-    words,
-)
+from ecert.cli._console import Json, Operator, actor, chosen, opened, print_json, show, verbs, words
 from ecert.config import Plan, init_registry, is_base_url, is_plain_secret
 from ecert.errors import TypeFolderError
 from ecert.model import Agency
@@ -35,10 +25,10 @@ from ecert.registry import Registry
 from ecert.testing import temporary_registry
 
 type_app = typer.Typer(help="Certificate types 证照类型.")
-app.add_typer(type_app, name="type")
+verbs.add_typer(type_app, name="type")
 
 
-@app.command()
+@verbs.command()
 def init(
     url: Annotated[
         str | None,
@@ -107,7 +97,7 @@ def _rights(held: set[str], known: set[str]) -> str:
     return ", ".join(sorted(held)) or "nothing yet: ecert agency allow CODE TYPE… --basis …"
 
 
-@app.command()
+@verbs.command()
 def upgrade(operator: Operator = None, as_json: Json = False) -> None:
     """Finish an upgrade: sign what an older version had no register for, so that it issues again.
 

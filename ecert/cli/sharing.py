@@ -11,16 +11,7 @@ from typing import Annotated, Any
 import typer
 
 from ecert._encoding import parse_json
-from ecert.cli._console import (
-    Json,
-    Operator,
-    actor,
-    app,
-    check_folder,
-    opened,
-    read_input,
-    show,
-)
+from ecert.cli._console import Json, Operator, actor, check_folder, opened, read_input, show, verbs
 from ecert.errors import FileError, NotFound
 from ecert.formats.id_token import Provider
 from ecert.ledger.rules import Mode
@@ -35,10 +26,10 @@ sharing_app = typer.Typer(help="Sharing rules 共享规则: which agency may hav
 provider_app = typer.Typer(help="Identity providers 身份认证平台: whose sign-ins are believed.")
 grant_app = typer.Typer(help="Grants 授权: what holders have agreed to.")
 objection_app = typer.Typer(help="Objections 异议: what is said to be wrong with a certificate.")
-app.add_typer(sharing_app, name="sharing")
-app.add_typer(provider_app, name="provider")
-app.add_typer(grant_app, name="grant")
-app.add_typer(objection_app, name="objection")
+verbs.add_typer(sharing_app, name="sharing")
+verbs.add_typer(provider_app, name="provider")
+verbs.add_typer(grant_app, name="grant")
+verbs.add_typer(objection_app, name="objection")
 
 _Day = Annotated[datetime | None, typer.Option(formats=["%Y-%m-%d"])]
 
@@ -222,7 +213,7 @@ def _for(by: Actor, agency: str | None) -> Actor:
 # -- since then --------------------------------------------------------------------------------------
 
 
-@app.command("changes")
+@verbs.command("changes")
 def changes(
     client: Annotated[str, typer.Option(help="Which client's certificates.")],
     after: Annotated[int, typer.Option(min=-1, help="Continue after this index.")] = -1,
@@ -297,7 +288,7 @@ def answer_objection(
     )
 
 
-@app.command("supervision")
+@verbs.command("supervision")
 def supervision(
     since: _Day = None,
     until: _Day = None,

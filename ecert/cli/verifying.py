@@ -16,7 +16,6 @@ from ecert.cli._console import (
     UNDETERMINED,
     Json,
     Output,
-    app,
     chosen,
     deliver,
     fail,
@@ -24,6 +23,7 @@ from ecert.cli._console import (
     put,
     read_input,
     show,
+    verbs,
 )
 from ecert.errors import EcertError, InputError
 from ecert.keys import parse_trust
@@ -33,10 +33,10 @@ from ecert.verification import Outcome, Report, Verdict, Verifier, parse_moment
 _EXIT = {Verdict.VALID: DONE, Verdict.INVALID: REFUSED, Verdict.UNDETERMINED: UNDETERMINED}
 _MARKS = {Outcome.PASSED: "✓", Outcome.FAILED: "✗", Outcome.NOT_CHECKED: "?"}
 trust_app = typer.Typer(help="The trust file 信任文件 that verifiers need.")
-app.add_typer(trust_app, name="trust")
+verbs.add_typer(trust_app, name="trust")
 
 
-@app.command()
+@verbs.command()
 def verify(
     presented: Annotated[
         str,

@@ -101,13 +101,14 @@ def _address() -> str:
 
 
 def _serve(address: str) -> None:
-    """Load every verb, then fork a process for each command that is asked for."""
+    """Load every verb and the types, then fork a process for each command that is asked for."""
     from ecert.cli._verbs import VERBS
 
     for module in {one for verb in VERBS.values() for one in verb.modules}:
         import_module(f"ecert.cli.{module}")
-    for module in ("ecert.config", "ecert.pdf.render", "ecert.store"):
+    for module in ("ecert.config", "ecert.pdf.render", "ecert.store", "typer.rich_utils"):
         import_module(module)
+    import_module("ecert.catalogue").load_catalogue()
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # those who ended are not waited for
     with socket.socket(socket.AF_UNIX) as listening:
         listening.bind(address)
