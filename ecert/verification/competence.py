@@ -9,7 +9,7 @@ from ecert._encoding import instant
 from ecert.keys import VerifiedKey
 from ecert.model import Competence, civil_date
 from ecert.verification.inquiry import Claim
-from ecert.verification.report import Finding, found
+from ecert.verification.report import Finding
 from ecert.verification.step_log import Logged
 from ecert.verification.step_signature import is_later
 
@@ -26,8 +26,8 @@ class Proof:
 def judge_competence(claim: Claim, slug: str, name: str | None, proof: Proof) -> Finding:
     """Judge the right to issue a type, and the issuer's name (None where none is shown)."""
     as_of = claim.registry.as_of
-    evidence = None if as_of is None else int(as_of.at.timestamp())
-    return found("type", _judge(claim, slug, name, proof), evidence)
+    code = _judge(claim, slug, name, proof)
+    return Finding("type", code, None if as_of is None else as_of.at)
 
 
 def _judge(claim: Claim, slug: str, name: str | None, proof: Proof) -> str:

@@ -49,11 +49,11 @@ def judge_signature(
         key = _signing_key(exhibit, claim)
     except EcertError:
         return found("signature", "signature_bad"), None
-    findings = [found("signature", _judge_key(claim, key, now, logged), claim.iat)]
-    if opened is not None:
-        codes = _judge_document(opened, now)
-        findings += [found("signature", code, claim.iat) for code in codes]
-    return gravest(findings), key
+    own = found("signature", _judge_key(claim, key, now, logged), claim.iat)
+    if opened is None:
+        return own, key
+    besides = (found("signature", code, claim.iat) for code in _judge_document(opened, now))
+    return gravest([own, *besides]), key
 
 
 def is_later(claim: Claim) -> bool:

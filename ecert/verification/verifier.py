@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import replace
+from dataclasses import dataclass
 from datetime import date, datetime
 from typing import TYPE_CHECKING, Any
 
@@ -169,10 +169,12 @@ def _examine_claim(
     findings += [type_, time, status.finding]
     if opened is not None:
         findings.append(found("agreement", opened.agreement(kind)))  # 7
-    report = _report(inquiry, exhibit, findings, claim)
-    shown = certificate_shown(exhibit, claim, kind, status)
-    warnings = tuple(_warnings(exhibit, claim, kind, status))
-    return replace(report, certificate=shown, status=_status_shown(time, status), warnings=warnings)
+    said = _Said(
+        certificate_shown(exhibit, claim, kind, status),
+        _status_shown(time, status),
+        tuple(_warnings(exhibit, claim, kind, status)),
+    )
+    return _report(inquiry, exhibit, findings, claim, said)
 
 
 def _warnings(
@@ -205,19 +207,33 @@ def _status_shown(time: Finding, status: StatusFinding) -> str | None:
     return status.status if is_graver else Status.EXPIRED.value
 
 
+@dataclass(frozen=True, slots=True)
+class _Said:
+    """What a report says of a certificate whose signature holds; of any other it says nothing."""
+
+    certificate: Mapping[str, Any] | None = None
+    status: str | None = None
+    warnings: tuple[Mapping[str, Any], ...] = ()
+
+
 def _report(
-    inquiry: Inquiry, exhibit: Exhibit, findings: list[Finding], claim: Claim | None = None
+    inquiry: Inquiry,
+    exhibit: Exhibit,
+    findings: list[Finding],
+    claim: Claim | None = None,
+    said: _Said = _Said(),
 ) -> Report:
     """Draw the verdict; of two findings of one step the later one stands."""
     by_step = {one.step: one for one in findings}
-    steps = tuple(by_step.get(name, found(name, "not_reached")) for name in STEPS)
+    steps = tuple(by_step.get(name) or found(name, "not_reached") for name in STEPS)
     requires_log = claim is not None and claim.registry.require_log
     is_document = exhibit.document is not None
     return Report(
         verdict=decide(steps, is_document=is_document, requires_log=requires_log),
-        certificate=None,
-        status=None,
+        certificate=said.certificate,
+        status=said.status,
         at=inquiry.moment,
         checked_at=inquiry.now,
         steps=steps,
+        warnings=said.warnings,
     )

@@ -72,7 +72,7 @@ def as_it_is(context: schemathesis.SerializationContext, value: object) -> bytes
     return value.encode("utf-8", "surrogatepass") if isinstance(value, str) else None
 
 
-EXAMPLES = int(os.environ.get("ECERT_EXAMPLES", "20"))  # of each route; dev.py fuzz tries more
+EXAMPLES = int(os.environ.get("ECERT_EXAMPLES", "10"))  # of each route; dev.py fuzz tries more
 ROUTES = sorted(
     f"{method} {route.path.replace(':path', '')}"
     for module in (
