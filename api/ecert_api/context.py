@@ -129,7 +129,8 @@ class Service:
             self._writing -= 1
 
     async def publish(self) -> str:
-        """Publish a checkpoint. Raises: ForkGuard, StoreBusy."""
+        """Do what has come due by the calendar, and publish a checkpoint. Raises: ForkGuard, StoreBusy."""
+        await self.write(self.registry.settlement.settle)
         note = await self.write(self.registry.log.publish)
         self.fork, self.published_at = None, time.monotonic()
         return note

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
 from ecert.cli._console import Json, Operator, actor, opened, show, verbs, words
-from ecert.model import DEFAULT_ZONE, PAPER, Agency, Competence, version_of
+from ecert.model import DEFAULT_ZONE, PAPER, Agency, Competence
 from ecert.registry.agencies import REGISTERED
 from ecert.registry.register import Term
 
@@ -157,6 +157,12 @@ def agency_disallow(
             help="First day on which it may no longer; tomorrow unless given.",
         ),
     ] = None,
+    to_day: Annotated[
+        datetime | None,
+        typer.Option(
+            "--to", formats=["%Y-%m-%d"], help="Last day on which it may, instead of --from."
+        ),
+    ] = None,
     operator: Operator = None,
     as_json: Json = False,
 ) -> None:
@@ -166,13 +172,20 @@ def agency_disallow(
     """
     with opened(publishes=True) as registry:
         ended = registry.register.disallow(
-            code, types, basis=basis, from_day=_day(from_day), by=actor(operator)
+            code, types, basis=basis, from_day=_first_without(from_day, to_day), by=actor(operator)
         )
     _show(ended, as_json)
 
 
 def _day(moment: datetime | None) -> date | None:
     return None if moment is None else moment.date()
+
+
+def _first_without(from_day: datetime | None, to_day: datetime | None) -> date | None:
+    """Give the first day without a right, from that day or from the last one with it."""
+    if from_day is not None and to_day is not None:
+        raise typer.BadParameter("give --from or --to, not both", param_hint="--to")
+    return _day(from_day) if to_day is None else to_day.date() + timedelta(days=1)
 
 
 def _show(held: Sequence[Competence], as_json: bool) -> None:
@@ -199,9 +212,10 @@ def agency_change(
     Example: `ecert agency change 11440114MA00000928 --name 花都区自然资源局 --from 2027-01-01 --basis 穗编办5号`
     """
     with opened(publishes=True) as registry:
-        now = version_of(registry.agencies.get(code), from_day.date())
+        now = registry.agencies.newest(code)
         wish = replace(
             now,
+            from_day=from_day.date(),
             name=name or now.name,
             short_name=short_name or now.short_name,
             division=division or now.division,

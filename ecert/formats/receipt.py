@@ -115,7 +115,8 @@ def verify_receipt(
     """Check that signed bytes are in one of the trusted logs; give the checkpoint that says so.
 
     ``issuer`` (credit code) and ``kind`` (slug) are those of the credential or statement;
-    ``signed`` None checks the entry without the document it commits to.
+    ``signed`` None checks the entry without the document it commits to. Of a log that was closed only
+    what stands below its size then counts.
     Raises: SignatureError, NoteError.
     """
     entry = receipt.entry
@@ -123,17 +124,19 @@ def verify_receipt(
         raise SignatureError("the receipt's entry speaks of another issuer or type")
     if signed is not None and entry.get("commitment") != commitment(receipt.salt, signed):
         raise SignatureError("the receipt belongs to another document")
-    checkpoint = _checkpoint(receipt.checkpoint, logs)
+    log, checkpoint = _checkpoint(receipt.checkpoint, logs)
+    if log.closed is not None and receipt.index >= log.closed.size:
+        raise SignatureError("the log was closed before this entry")
     leaf = leaf_hash(canonical(dict(entry)))
     verify_inclusion(leaf, receipt.index, checkpoint.size, receipt.path, checkpoint.root)
     return checkpoint
 
 
-def _checkpoint(note: str, logs: Sequence[TrustedLog]) -> Checkpoint:
+def _checkpoint(note: str, logs: Sequence[TrustedLog]) -> tuple[TrustedLog, Checkpoint]:
     origin = note.partition("\n")[0]
     for log in logs:
         key = parse_vkey(log.vkey)
         if key.name == origin:
             witnesses = [parse_vkey(witness) for witness in log.witnesses]
-            return verify_checkpoint(note, key, witnesses, log.quorum)
+            return log, verify_checkpoint(note, key, witnesses, log.quorum)
     raise SignatureError("the receipt comes from a log that is not in the trust file")

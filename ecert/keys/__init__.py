@@ -27,6 +27,7 @@ from ecert.keys.suite import (
     verify,
 )
 from ecert.keys.trust import (
+    ClosedLog,
     Compromise,
     KeyStanding,
     Snapshot,
@@ -41,6 +42,7 @@ __all__ = [
     "EDDSA",
     "ES256",
     "SUITES",
+    "ClosedLog",
     "Compromise",
     "FileSigner",
     "KeyStanding",

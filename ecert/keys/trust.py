@@ -93,12 +93,21 @@ def _speaks_for(der: bytes, code: str) -> bool:
 
 
 @dataclass(frozen=True, slots=True)
+class ClosedLog:
+    """How long a log was when it was closed, and its root then (32 bytes): nothing entered it since."""
+
+    size: int
+    root: bytes
+
+
+@dataclass(frozen=True, slots=True)
 class TrustedLog:
     """A log's verification key (C2SP vkey) and the witnesses that must have signed beside it."""
 
     vkey: str
     witnesses: tuple[str, ...] = ()
     quorum: int = 0
+    closed: ClosedLog | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -239,10 +248,7 @@ def _registry_json(registry: TrustedRegistry, version: int) -> dict[str, Any]:
         "base_url": registry.base_url,
         "agencies": {code: _agency_json(one, version) for code, one in registry.agencies.items()},
         "status_anchors": [b64(der) for der in registry.status_anchors],
-        "logs": [
-            {"vkey": log.vkey, "witnesses": list(log.witnesses), "quorum": log.quorum}
-            for log in registry.logs
-        ],
+        "logs": [_log_json(log) for log in registry.logs],
         "retired": [
             {"kid": kid, "at": rfc3339(at)} | ({"destroyed": False} if kid in registry.kept else {})
             for kid, at in registry.retired.items()
@@ -257,6 +263,13 @@ def _registry_json(registry: TrustedRegistry, version: int) -> dict[str, Any]:
     if version == 1 or as_of is None:
         return shown
     return {**shown, "as_of": {"at": rfc3339(as_of.at), "log": as_of.log, "size": as_of.size}}
+
+
+def _log_json(log: TrustedLog) -> dict[str, Any]:
+    shown = {"vkey": log.vkey, "witnesses": list(log.witnesses), "quorum": log.quorum}
+    if log.closed is None:
+        return shown
+    return {**shown, "closed": {"size": log.closed.size, "root": b64(log.closed.root)}}
 
 
 def _agency_json(agency: TrustedAgency, version: int) -> dict[str, Any]:

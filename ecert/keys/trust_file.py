@@ -11,6 +11,7 @@ import jsonschema_rs
 from ecert._encoding import parse_b64, parse_json, parse_rfc3339
 from ecert.errors import EcertError, InputError
 from ecert.keys.trust import (
+    ClosedLog,
     Compromise,
     Snapshot,
     Trust,
@@ -64,6 +65,9 @@ _LOG = _object(
     vkey=_TEXT,
     witnesses=_TEXTS,
     quorum=_COUNT,
+    closed=_object(
+        "size root", size=_COUNT, root={"type": "string", "pattern": "^[A-Za-z0-9+/]{43}=$"}
+    ),
 )
 _RETIRED = _object("kid at", kid=_TEXT, at=_TEXT, destroyed={"type": "boolean"})
 _COMPROMISED = _object("kid since log_size", kid=_TEXT, since=_TEXT, log_size=_COUNT)
@@ -108,10 +112,7 @@ def _registry(one: Mapping[str, Any]) -> TrustedRegistry:
             base_url=one["base_url"],
             agencies={code: _agency(code, item) for code, item in one["agencies"].items()},
             status_anchors=_ders(one["status_anchors"]),
-            logs=tuple(
-                TrustedLog(log["vkey"], tuple(log["witnesses"]), log["quorum"])
-                for log in one["logs"]
-            ),
+            logs=tuple(map(_log, one["logs"])),
             retired={item["kid"]: parse_rfc3339(item["at"]) for item in one.get("retired", ())},
             compromised={
                 item["kid"]: Compromise(parse_rfc3339(item["since"]), item["log_size"])
@@ -126,6 +127,16 @@ def _registry(one: Mapping[str, Any]) -> TrustedRegistry:
     except (EcertError, ValueError) as error:
         message = error.message if isinstance(error, EcertError) else str(error)
         raise InputError(f"trust file: {one['base_url']}: {message}") from error
+
+
+def _log(item: Mapping[str, Any]) -> TrustedLog:
+    closed = item.get("closed")
+    return TrustedLog(
+        item["vkey"],
+        tuple(item["witnesses"]),
+        item["quorum"],
+        None if closed is None else ClosedLog(closed["size"], parse_b64(closed["root"])),
+    )
 
 
 def _as_of(item: Mapping[str, Any]) -> Snapshot:

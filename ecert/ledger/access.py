@@ -192,8 +192,8 @@ class Sight:
 
     @property
     def taken_over(self) -> frozenset[tuple[str, str]]:
-        """What was transferred to his agency, as issuer and type."""
-        return self.successors.taken_over(self.by.agency or "")
+        """What was transferred to his agency, though it handed it on since, as issuer and type."""
+        return self.successors.once_taken_over(self.by.agency or "")
 
     def responsible(self, issuer: str, slug: str) -> str:
         """Name the agency that answers for what another issued."""
@@ -281,12 +281,12 @@ def may_rest_on(sight: Sight, agency: str, slug: str, identifier: str) -> bool:
 def acting_on(reading: Reading, by: Actor, record: Record, now: datetime) -> str:
     """Say which agency acts upon a certificate: its issuer, or whoever it was transferred to.
 
-    Raises: NotFound for whom it does not concern; Transferred for who issued it once.
+    Raises: NotFound for whom it does not concern; Transferred for who answered for it once.
     """
     responsible = read_successors(reading, now).responsible(record.issuer, record.slug)
     if is_operator(by) or by.agency == responsible:
         return responsible
-    if by.agency == record.issuer:
+    if read_successors(reading, now).leads_through(record.issuer, by.agency or "", record.slug):
         raise Transferred(f"{record.slug} was transferred: agency {responsible} acts upon it now")
     raise no_certificate()
 

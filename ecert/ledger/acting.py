@@ -6,7 +6,7 @@ import functools
 import hmac
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from hashlib import sha256
 from typing import Any, ParamSpec, Protocol, TypeVar, cast
@@ -84,6 +84,13 @@ class SigningKeys(Protocol):
         """Open the registry's own key. Raises: KeyUnavailable."""
 
 
+@dataclass
+class Agenda:
+    """What the calendar brings 到期: done before anything else is written; nothing until it is set."""
+
+    come_due: Callable[[], None] = lambda: None
+
+
 @dataclass(frozen=True)
 class Desk:
     """What every act of a registry works with 工作台."""
@@ -97,6 +104,7 @@ class Desk:
     trail: AuditTrail
     clock: Clock
     randomness: Randomness
+    agenda: Agenda = field(default_factory=Agenda)
 
     @property
     def base(self) -> str:
@@ -120,10 +128,11 @@ class Desk:
 
         ``names`` says what of the result goes into its row, ``more`` which rows follow. ``log``
         appends to the log, whose head is the last lock: it is told the row's index, and nothing is
-        done while the log would fork. What the work wrote before it refused stays, so it writes
-        then only what a refusal needs.
+        done while the log would fork. What has come due by the calendar is done first. What the work
+        wrote before it refused stays, so it writes then only what a refusal needs.
         Raises: what the work raises, when its audit row is durable; QuotaExceeded.
         """
+        self.agenda.come_due()
         now = self.clock()
         refused: list[EcertError] = []
 

@@ -61,6 +61,14 @@ class Successors:
         """List the issuers and types that an agency answers for besides its own."""
         return frozenset(pair for pair in self.after if self.responsible(*pair) == agency)
 
+    def once_taken_over(self, agency: str) -> frozenset[tuple[str, str]]:
+        """List the issuers and types that an agency answers for, or did on their way, besides its own."""
+        return frozenset(
+            (issuer, slug)
+            for issuer, slug in self.after
+            if issuer != agency and self.leads_through(issuer, agency, slug)
+        )
+
 
 NOTHING_TRANSFERRED = Successors()
 

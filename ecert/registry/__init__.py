@@ -13,7 +13,7 @@ from ecert.ledger.acting import Charter
 from ecert.ledger.log import tile_path
 from ecert.ledger.rules import Mode
 from ecert.ledger.trail import AuditEntry, DeferredTrail, Trail
-from ecert.registry.agencies import check_agency
+from ecert.registry.agency_versions import check_agency
 from ecert.registry.certificates import Found, IssueRequest, Query
 from ecert.registry.clients import is_allowed_from
 from ecert.registry.document_maker import TimeStamping

@@ -3,14 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
 from datetime import date, datetime, timedelta
 
-from ecert.errors import AlreadyExists, Forbidden, InputError, IssuedAfter, NotFound
-from ecert.fonts import unprintable
+from ecert.errors import Forbidden, InputError, NotFound
 from ecert.formats.picture import check_image
-from ecert.ids import check_area, check_credit_code, lies_within
-from ecert.ledger.access import ANYBODY, CLIENTS, lineage, managed, may_lift, pick, setter
+from ecert.ledger.access import ANYBODY, CLIENTS, managed, may_lift, pick, setter
 from ecert.ledger.acting import Desk, Verbs, needs
 from ecert.ledger.directory import Directory
 from ecert.ledger.register import (
@@ -32,12 +29,11 @@ from ecert.model import (
     AgencyVersion,
     check_time_zone,
     civil_date,
-    is_line,
-    version_of,
 )
-from ecert.model.calendar import Validity
+from ecert.registry.agency_versions import check_new, check_version, newest_version
 from ecert.registry.keyring import KeyMaker, KeyRing
-from ecert.store import Reading, Transaction, agencies, keys, register
+from ecert.registry.settlement import Settlement
+from ecert.store import Transaction, agencies, keys, register
 
 MAX_NAME = 100
 REGISTERED = "registered by the operator"  # what competences rest on when nothing else is said
@@ -46,9 +42,17 @@ REGISTERED = "registered by the operator"  # what competences rest on when nothi
 class Agencies(Verbs):
     """Registers agencies and changes what is known of them."""
 
-    def __init__(self, desk: Desk, directory: Directory, ring: KeyRing, maker: KeyMaker) -> None:
+    def __init__(
+        self,
+        desk: Desk,
+        directory: Directory,
+        ring: KeyRing,
+        maker: KeyMaker,
+        settlement: Settlement,
+    ) -> None:
         super().__init__(desk)
         self._directory, self._ring, self._maker = directory, ring, maker
+        self._settlement = settlement
 
     def all(self) -> list[Agency]:
         """List the registered agencies, oldest first."""
@@ -87,12 +91,12 @@ class Agencies(Verbs):
             check_basis(basis)
             check_types(self.desk.catalogue, may_issue)
             with self.desk.store.reading() as reading:
-                _check_new(reading, agency)
+                check_new(reading, agency, self._today(agency))
             pen = self._pen()
             made = self._maker.for_agency(agency, brings_certificate=brings_certificate)
 
         def work(tx: Transaction, now: datetime) -> None:
-            _check_new(tx, agency)
+            check_new(tx, agency, civil_date(now, agency.time_zone))
             agencies.add(tx, agency, int(now.timestamp()))
             keys.add(tx, made.row)
 
@@ -105,11 +109,20 @@ class Agencies(Verbs):
         self._directory.forget()
         return made.request
 
+    def newest(self, code: str) -> AgencyVersion:
+        """Give what was last said of an agency, though it may be for a later day. Raises: NotFound."""
+        with self.desk.store.reading() as reading:
+            return newest_version(reading, pick(agencies.listed(reading), code))
+
+    def _today(self, agency: Agency) -> date:
+        return civil_date(self.desk.clock(), check_time_zone(agency.time_zone))
+
     @needs(None)
     def change(self, version: AgencyVersion, *, basis: str, by: Actor) -> Agency:
         """Let an agency have another name, short name, division or parent from a day on.
 
-        Certificates keep the name they were issued under. A day that comes later takes effect then.
+        Certificates keep the name they were issued under. A day that comes later takes effect then; the
+        version says all that is true from that day on, so begin with ``newest``.
         Raises: NotFound, InputError, IdentifierError, AlreadyExists, IssuedAfter.
         """
         entry = AuditEntry("agency.change", by, details={"agency": version.agency[:18]})
@@ -119,14 +132,12 @@ class Agencies(Verbs):
 
         def work(tx: Transaction, _now: datetime) -> Agency:
             before = _open(tx, version.agency)
-            _check_version(tx, before, version)
+            check_version(tx, before, version)
             return before
 
         def log(tx: Transaction, before: Agency, index: int) -> Agency:
             now = self.desk.clock()
-            act = changed(
-                version_of(before, version.from_day), version, basis, int(now.timestamp())
-            )
+            act = changed(newest_version(tx, before), version, basis, int(now.timestamp()))
             enter(tx, pen, [act], index)
             agencies.put_version(tx, version)
             if version.from_day <= civil_date(now, before.time_zone):
@@ -177,6 +188,7 @@ class Agencies(Verbs):
 
         self.desk.act(entry, work, lambda _done: {"from": from_day.isoformat()}, log=log)
         self._directory.forget()
+        self._settlement.prepare_key(code, by=by)
         return self.get(code)
 
     def _pen(self) -> Pen:
@@ -219,61 +231,6 @@ class Agencies(Verbs):
         self.desk.act(AuditEntry(action, by), work, lambda _done: {"agency": code})
 
 
-def _check_new(reading: Reading, agency: Agency) -> None:
-    check_agency(agency)
-    if agencies.find(reading, agency.code) is not None:
-        raise AlreadyExists("this agency is registered already")
-    _check_place(reading, agency)
-
-
-def _check_place(reading: Reading, agency: Agency) -> None:
-    """Check an agency against the others: its names are its own, and it lies within its parent's area.
-
-    Raises: AlreadyExists, NotFound, InputError.
-    """
-    known = agencies.listed(reading)
-    others = [one for one in known if one.code != agency.code and one.closed_on is None]
-    for what in ("name", "short_name"):
-        text = getattr(agency, what)
-        if text is not None and any(getattr(one, what) == text for one in others):
-            raise AlreadyExists(f"another agency has this {what.replace('_', ' ')}")
-    if agency.parent is None:
-        return
-    parent = next((one for one in known if one.code == agency.parent), None)
-    if parent is None:
-        raise NotFound("the parent agency is not registered")
-    if agency.code in lineage(known, parent.code):
-        raise InputError("an agency is not below itself")
-    if not lies_within(agency.division, parent.division):
-        raise InputError(
-            f"the division {agency.division} does not lie within the parent's, {parent.division}"
-        )
-
-
-def _check_version(tx: Transaction, before: Agency, version: AgencyVersion) -> None:
-    """Check a next version of an agency. Raises: those of ``check_agency``, InputError, IssuedAfter."""
-    after = replace(
-        before,
-        name=version.name,
-        short_name=version.short_name,
-        division=version.division,
-        parent=version.parent,
-    )
-    _check_place(tx, check_agency(after))
-    own = [one for one in agencies.versions(tx) if one.agency == version.agency]
-    if own and own[-1].from_day > version.from_day:
-        raise InputError(f"a change from {own[-1].from_day} is registered already")
-    if own and own[0].from_day > version.from_day:
-        raise InputError(f"this agency is known from {own[0].from_day} on")
-    start, _ = Validity(version.from_day, None).seconds(before.time_zone)
-    count = register.issued_since(tx, before.code, None, start)
-    if version.name != before.name and count:
-        raise IssuedAfter(
-            f"{count} certificates were issued under the old name on {version.from_day} or later: "
-            "name a later day"
-        )
-
-
 def _open(tx: Transaction, code: str) -> Agency:
     """Lock all agencies, and give one that is open. Raises: NotFound, InputError."""
     known = agencies.lock(tx, [one.code for one in agencies.listed(tx)])
@@ -283,16 +240,3 @@ def _open(tx: Transaction, code: str) -> Agency:
     if found.closed_on is not None:
         raise InputError(f"this agency is closed from {found.closed_on} on")
     return found
-
-
-def check_agency(agency: Agency) -> Agency:
-    """Check an agency's code, division and time zone. Raises: IdentifierError, InputError."""
-    check_credit_code(agency.code)
-    check_area(agency.division)
-    for what, text in (("name", agency.name), ("short name", agency.short_name)):
-        if text is not None and not is_line(text, MAX_NAME):
-            raise InputError(f"the agency's {what} is one line of at most {MAX_NAME} characters")
-        if (one := unprintable(text or "")) is not None:
-            raise InputError(f"the agency's {what}: {one} (U+{ord(one):04X}) cannot be printed")
-    check_time_zone(agency.time_zone)
-    return agency

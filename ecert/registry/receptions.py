@@ -75,8 +75,8 @@ class Receptions(Verbs):
 def _row_of(tx: Transaction, wish: ReceptionWish, identifier: str, now: datetime) -> ReceptionRow:
     check_basis(wish.basis)
     acts = tuple(dict.fromkeys(wish.acts))
-    if not acts or set(acts) - set(ACTS):
-        raise InputError(f"acts are {' and '.join(ACTS)}, such as --acts receive,issue")
+    if RECEIVE not in acts or set(acts) - set(ACTS):
+        raise InputError(f"acts are {RECEIVE}, or {RECEIVE} and {ISSUE_FOR}: --acts receive,issue")
     if wish.agency == wish.principal:
         raise InputError("an agency receives for another, not for itself")
     known = {one.code: one for one in agencies.listed(tx)}

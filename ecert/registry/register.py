@@ -148,8 +148,11 @@ class Register(Verbs):
             if moved := sorted({one.slug for one in held if one.successor} & set(slugs)):
                 raise InputError(f"{moved[0]} is to be transferred: nothing else ends it")
             ended = [end_competence(tx, found, held, slug, last) for slug in dict.fromkeys(slugs)]
-            if last < today:
-                raise IssuedAfter(f"a competence ends today at the earliest: --from {today + DAY}")
+            if last < today:  # the count of what was issued since is in the refusal above
+                raise IssuedAfter(
+                    f"a competence ends today at the earliest: --from {today + DAY} "
+                    "(0 certificates were issued since)"
+                )
             return ended
 
         def log(tx: Transaction, ended: list[Ending], index: int) -> list[Ending]:

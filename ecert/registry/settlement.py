@@ -10,6 +10,7 @@ from ecert.errors import EcertError, ForkGuard, HomeError
 from ecert.keys import Role
 from ecert.ledger.access import pick
 from ecert.ledger.acting import Desk, Verbs, needs
+from ecert.ledger.directory import Directory
 from ecert.ledger.trail import AuditEntry
 from ecert.model import Actor, AgencyVersion, Competence, civil_date
 from ecert.registry.keyring import ACTIVE, PENDING, RETIRED, KeyMaker, KeyRing
@@ -32,21 +33,22 @@ SUSPENDED = "suspended"  # of a client
 class Settlement(Verbs):
     """Lets new versions of agencies take effect, and closes competences that have ended."""
 
-    def __init__(self, desk: Desk, ring: KeyRing, maker: KeyMaker) -> None:
+    def __init__(self, desk: Desk, ring: KeyRing, maker: KeyMaker, directory: Directory) -> None:
         super().__init__(desk)
-        self._ring, self._maker = ring, maker
+        self._ring, self._maker, self._directory = ring, maker, directory
         self._settled = -1
 
     def settle(self) -> None:
         """Do what has come due: new versions of agencies take effect, ended periods are closed.
 
-        Every writer asks before it writes; the store is looked at once a quarter of an hour, for
-        all midnights fall on one. Raises: StoreBusy.
+        Every act asks before it writes, and a service looks by itself; the store is looked at once a
+        quarter of an hour, for all midnights fall on one. Raises: StoreBusy.
         """
         now = self.desk.clock()
         quarter = int(now.timestamp()) // 900
         if quarter == self._settled:
             return
+        self._settled = quarter  # before the work, which asks again before it writes
         with self.desk.store.reading() as reading:
             due = (_due, _versions_due, _of_closed)
             waits = any(look(reading, now) for look in due)
@@ -54,8 +56,10 @@ class Settlement(Verbs):
             try:
                 self._settle(now)
             except (ForkGuard, HomeError):
-                return  # nothing is written meanwhile; reading goes on, and the next one tries again
-        self._settled = quarter
+                self._settled = -1  # nothing is written meanwhile; the next one tries again
+            except BaseException:
+                self._settled = -1
+                raise
 
     def _settle(self, now: datetime) -> None:
         def work(tx: Transaction, _now: datetime) -> list[KeyRow]:
@@ -77,6 +81,7 @@ class Settlement(Verbs):
         for row in self.desk.act(entry, work, log=log):
             self._maker.destroy(row)
         self._ring.forget()
+        self._directory.forget()
 
     def unproven(self) -> list[Competence]:
         """List ended periods that were closed without a new key: their proof is the receipt alone."""

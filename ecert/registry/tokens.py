@@ -104,6 +104,7 @@ class Tokens:
 
         Raises: TokenRefused.
         """
+        self._desk.agenda.come_due()  # clients of an agency that was closed today are suspended
         if "grant_type" not in form:
             raise TokenRefused("invalid_request", "grant_type is missing")
         if form["grant_type"] != "client_credentials":

@@ -31,7 +31,7 @@ from ecert.reuse.asking import Asking, asking_for
 from ecert.reuse.delegation import check_delegation, covers
 from ecert.reuse.matter import Matter
 from ecert.reuse.sharing import check_asked
-from ecert.reuse.sign_in import believed
+from ecert.reuse.sign_in import believed, require_own
 from ecert.store import GrantRow, Reading, RequestRow, Transaction, grants
 
 REQUEST_SECONDS = 900
@@ -200,6 +200,7 @@ def grant_by_id_token(desk: Desk, request_id: str, id_token: str, by: Actor) -> 
         nonce = (signed.nonce or "").encode("utf-8", "replace")
         if not hmac.compare_digest(row.nonce.encode(), nonce):
             raise IdTokenRefused("the sign-in was for another request")
+        require_own(signed)
         delegation = row.body["delegation"] or None
         holder = _holder(tx, desk, signed, delegation=delegation, matter=row.matter, now=now)
         way = "id_token" if delegation is None else "delegation"

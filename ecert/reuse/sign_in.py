@@ -36,11 +36,19 @@ def sign_in(desk: Desk, id_token: str) -> SignedIn:
         is_bound = signed.nonce is not None and grants.request_of_nonce(reading, signed.nonce)
     if is_bound:
         raise IdTokenRefused("this sign-in was for a grant, and opens nothing else")
+    require_own(signed)
+    return signed
+
+
+def require_own(signed: SignedIn) -> None:
+    """Refuse a sign-in at what is no portal of its provider: it opens nothing of the holder's.
+
+    Raises: IdTokenRefused.
+    """
     if not signed.is_own:
         raise IdTokenRefused(
-            "this sign-in was for a hall, not for a holder's own pages: ecert provider add … --portal"
+            "this sign-in was not at a portal for holders' own: ecert provider add … --portal"
         )
-    return signed
 
 
 def require_fresh(desk: Desk, holder: SignedIn) -> None:

@@ -58,8 +58,8 @@ class Store:
     def is_primary(self) -> bool:
         """Tell whether this database may be written: a copy to read knows only what it was told."""
         if self.backend == "sqlite":
-            path = self._engine.url.database or ""
-            return os.access(path, os.W_OK) and os.access(Path(path).parent, os.W_OK)
+            path = Path(self._engine.url.database or "")
+            return all(_may_write(one) for one in (path, path.parent))
         query = "SELECT pg_is_in_recovery() OR current_setting('transaction_read_only')::bool"
         with _translated(), self._reader.connect() as connection:
             return not connection.exec_driver_sql(query).scalar()
@@ -149,6 +149,11 @@ class Store:
         self._kept.clear()
         self._local = threading.local()
         self._engine.dispose()
+
+
+def _may_write(path: Path) -> bool:
+    """Tell whether a file or folder is there to be written; for the superuser, too, its mode says so."""
+    return os.access(path, os.W_OK) and bool(path.stat().st_mode & 0o222)
 
 
 def _is_retried(error: DBAPIError) -> bool:

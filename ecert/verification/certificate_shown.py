@@ -48,12 +48,13 @@ def _of_seal(seal: UnverifiedSeal, claim: Claim, name: Mapping[str, str] | None)
     zone = agency.time_zone
     end = None if claim.exp is None else instant(claim.exp) - timedelta(days=1)
     last = None if end is None else civil_date(end, zone).isoformat()
+    issued_on = civil_date(instant(claim.iat), zone)
     copy = {"recipient": claims[RECIPIENT], "until": last} if seal.is_copy else None
     return {
         "id": claim.identifier,
         "number": claims["n"],
         "type": {"name": None if name is None else dict(name)},
-        "issuer": {"code": agency.code, "name": agency.name},
+        "issuer": {"code": agency.code, "name": agency.name_on(issued_on) or agency.name},
         "holder_name": claims["h"],
         "project_name": claims.get("p"),
         "valid_from": civil_date(instant(claim.nbf), zone).isoformat(),

@@ -30,6 +30,14 @@ def judge_competence(claim: Claim, slug: str, name: str | None, proof: Proof) ->
     return Finding("type", code, None if as_of is None else as_of.at)
 
 
+def judge_absent(claim: Claim) -> Finding | None:
+    """Judge an agency that the trust file does not have: it had no right; None where the file is of v1."""
+    as_of = claim.registry.as_of
+    if as_of is None or claim.issuer in claim.registry.agencies:
+        return None
+    return Finding("type", _unless_later(claim), as_of.at)
+
+
 def _judge(claim: Claim, slug: str, name: str | None, proof: Proof) -> str:
     agency = claim.agency
     if claim.registry.as_of is None or agency.may_issue is None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from ecert.catalogue import Catalogue, CertificateType
 from ecert.errors import IdentifierError, InputError
 from ecert.formats.unverified_credential import UnverifiedCredential, check_fields
@@ -27,7 +29,9 @@ def judge_type(
         right = judge_competence(claim, kind.slug, None, proof)
     else:
         return finding, None
-    return right if finding.outcome is Outcome.PASSED else gravest([finding, right]), kind
+    if finding.outcome is Outcome.PASSED:
+        return right, kind
+    return replace(gravest([finding, right]), evidence_at=right.evidence_at), kind
 
 
 def _judge_contents(

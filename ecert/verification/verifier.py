@@ -14,12 +14,12 @@ from ecert.keys import Trust
 from ecert.model import Status, end_of_day
 from ecert.verification import step_log
 from ecert.verification.certificate_shown import certificate_shown
-from ecert.verification.competence import Proof
+from ecert.verification.competence import Proof, judge_absent
 from ecert.verification.exhibit import Exhibit, read_exhibit
 from ecert.verification.foundations import may_rest
 from ecert.verification.inquiry import Claim, Inquiry, claim_of
 from ecert.verification.lookup import Lookup, look_up
-from ecert.verification.report import STEPS, Finding, Report, decide, found, warning
+from ecert.verification.report import STEPS, Finding, Report, decide, found, gravest, warning
 from ecert.verification.status_tokens import StatusSource, StatusTokens
 from ecert.verification.step_log import Logged
 from ecert.verification.step_signature import is_signed, judge_signature
@@ -159,9 +159,11 @@ def _examine_claim(
     )  # 2
     findings = [*findings, log, signature]
     if not is_signed(signature):
+        absent = judge_absent(claim)
+        findings += [] if absent is None else [absent]
         return _report(inquiry, exhibit, findings, claim)
     unknown, index = look_up(inquiry.lookup, exhibit, claim)
-    findings += [] if unknown is None else [unknown]
+    findings += [] if unknown is None else [gravest([unknown, log])]
     proof = Proof(key, _place(logged, index), inquiry.now)
     type_, kind = judge_type(exhibit, claim, inquiry.catalogue, proof)  # 3
     time = judge_time(exhibit, claim, inquiry.moment)  # 4

@@ -198,14 +198,14 @@ def test_a_delegation_of_one_matter_reaches_its_types_alone(
         for one in town.registry.matters.all(by=CLERK)[0]
         if one.agency == PLANNING.code and WORKS in one.issues
     )
-    receive(town, principal=PLANNING.code, matter=given.code, acts=("issue",))
+    receive(town, principal=PLANNING.code, matter=given.code, acts=("receive", "issue"))
     desk = town.desk
     assert desk.issue(window, a_draft(), WORKS, agency=PLANNING.code).status_code == 201
     refused(desk.issue(window, a_draft(RURAL), RURAL, agency=PLANNING.code), 403, "forbidden")
 
 
 def test_the_principal_must_be_competent(town: Town, window: System, a_draft: Drafts) -> None:
-    receive(town, principal=WINDOW.code, agency=PLANNING.code, acts=("issue",))
+    receive(town, principal=WINDOW.code, agency=PLANNING.code, acts=("receive", "issue"))
     planning = town.desk.planning
     answer = town.desk.issue(planning, a_draft(), WORKS, agency=WINDOW.code)
     refused(answer, 403, "not_competent")

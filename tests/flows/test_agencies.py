@@ -106,6 +106,77 @@ def test_names_are_ones_own(registry: Registry) -> None:
         registry.agencies.add(twin, by=CLERK)
 
 
+def test_a_second_change_goes_on_from_the_first(
+    registry: Registry, draft_of: Drafts, clock: SettableClock
+) -> None:
+    registry.agencies.change(renamed(registry, TODAY + DAY), basis=BASIS, by=CLERK)
+    newest = registry.agencies.newest(PLANNING.code)
+    assert (newest.name, newest.from_day) == (NEW_NAME, TODAY + DAY)
+    later = replace(newest, from_day=TODAY + 5 * DAY, short_name="花自然资源")
+    registry.agencies.change(later, basis=BASIS, by=CLERK)
+    registry.log.publish()
+    _, _, act = parse_register(registry.register.entries(limit=100)[0][-1].statement)
+    assert (act.name, act.short_name) == (None, "花自然资源")  # what is said is what changes
+    clock.move(6 * DAY)
+    assert name_on(registry.certificates.issue(WORKS, draft_of(), by=CLERK).record) == NEW_NAME
+    back = replace(later, from_day=TODAY + 9 * DAY, name=PLANNING.name)
+    registry.agencies.change(back, basis=BASIS, by=CLERK)
+    registry.log.publish()
+    _, _, act = parse_register(registry.register.entries(limit=100)[0][-1].statement)
+    assert act.name == PLANNING.name  # going back to an old name is said, too
+
+
+def test_a_seal_shows_the_name_of_its_day(
+    registry: Registry, draft_of: Drafts, clock: SettableClock
+) -> None:
+    old = registry.certificates.issue(WORKS, draft_of(), by=CLERK).record
+    registry.agencies.change(renamed(registry, TODAY + DAY), basis=BASIS, by=CLERK)
+    clock.move(DAY)
+    new = registry.certificates.issue(WORKS, draft_of(), by=CLERK).record
+    verifier = outside(registry)
+    for record, name in ((old, PLANNING.name), (new, NEW_NAME)):
+        shown = verifier.verify(record.seal).certificate
+        assert shown is not None
+        assert shown["issuer"]["name"] == name
+
+
+def test_a_name_that_comes_later_is_guarded_too(registry: Registry, clock: SettableClock) -> None:
+    registry.agencies.add(CONSTRUCTION, by=CLERK)
+    registry.agencies.change(renamed(registry, TODAY + 9 * DAY), basis=BASIS, by=CLERK)
+    theirs = registry.agencies.newest(CONSTRUCTION.code)
+    for day in (TODAY + DAY, TODAY + 20 * DAY):
+        taken = replace(theirs, from_day=day, name=NEW_NAME)
+        with pytest.raises(AlreadyExists, match="name"):
+            registry.agencies.change(taken, basis=BASIS, by=CLERK)
+    with pytest.raises(AlreadyExists, match="name"):
+        registry.agencies.add(Agency("11440114MA0000095H", NEW_NAME, "440114"), by=CLERK)
+    with pytest.raises(AlreadyExists, match="name"):  # still the bureau's for nine days
+        registry.agencies.add(Agency("11440114MA0000095H", PLANNING.name, "440114"), by=CLERK)
+    clock.move(10 * DAY)
+    freed = replace(theirs, from_day=TODAY + 10 * DAY, name=PLANNING.name)
+    registry.agencies.change(freed, basis=BASIS, by=CLERK)
+
+
+def test_an_agency_that_is_closed_one_day_guards_its_name_until_then(registry: Registry) -> None:
+    registry.agencies.add(CONSTRUCTION, by=CLERK)
+    registry.agencies.close(CONSTRUCTION.code, from_day=TODAY + 9 * DAY, basis=BASIS, by=CLERK)
+    taken = renamed(registry, TODAY + 8 * DAY, name=CONSTRUCTION.name)
+    with pytest.raises(AlreadyExists, match="name"):
+        registry.agencies.change(taken, basis=BASIS, by=CLERK)
+    free = renamed(registry, TODAY + 9 * DAY, name=CONSTRUCTION.name)
+    registry.agencies.change(free, basis=BASIS, by=CLERK)
+
+
+def test_a_parent_does_not_leave_its_children_behind(registry: Registry) -> None:
+    registry.agencies.add(replace(CONSTRUCTION, parent=PLANNING.code), by=CLERK)
+    away = renamed(registry, TODAY, division="440115")
+    with pytest.raises(InputError, match="within"):
+        registry.agencies.change(away, basis=BASIS, by=CLERK)
+    registry.agencies.change(
+        renamed(registry, TODAY + DAY, division="440114"), basis=BASIS, by=CLERK
+    )
+
+
 @pytest.mark.parametrize(
     ("division", "fits"),
     [("440114003", True), ("440114003201", True), ("440114", True), ("440113", False)],
@@ -166,6 +237,28 @@ def test_a_closed_agency_issues_nothing_and_its_clients_stop(
     assert rows[client.id] == "suspended"
     any_registry.log.check()
     any_registry.trail.check()
+
+
+def test_closing_makes_the_next_key_that_proves_what_was_signed_before(
+    registry: Registry, draft_of: Drafts, clock: SettableClock
+) -> None:
+    slug = "construction-permit"
+    registry.agencies.add(CONSTRUCTION, by=CLERK, may_issue=[slug])
+    record = registry.certificates.issue(
+        slug, draft_of(slug), by=CLERK, agency=CONSTRUCTION.code
+    ).record
+    registry.agencies.close(
+        CONSTRUCTION.code, from_day=TODAY + DAY, basis=BASIS, by=CLERK, ended=[slug]
+    )
+    states = {one.state for one in registry.keys.all() if one.agency == CONSTRUCTION.code}
+    assert states == {"active", "pending"}
+    clock.move(DAY)
+    registry.clients.all(by=CLERK)
+    registry.agencies.set_image(PLANNING.code, None, by=CLERK)  # any act closes what has ended
+    assert all(one.to_entry is not None for one in registry.register.competences(CONSTRUCTION.code))
+    clock.move(20 * DAY)
+    report = outside(registry).verify(record.seal)  # a seal has no receipt: the key alone proves it
+    assert report.step("type").code == "type_good"
 
 
 def test_an_agency_is_closed_once_and_not_from_today(registry: Registry) -> None:

@@ -244,6 +244,9 @@ def test_it_goes_on_from_agency_to_agency_and_never_round(
     clock.move(3 * DAY)
     with pytest.raises(Transferred, match=CONSTRUCTION.code):
         heir.certificates.operate(record.id, Operation.SUSPEND, basis=WHY, by=client(PLANNING))
+    with pytest.raises(Transferred, match=CONSTRUCTION.code):  # who answered for it on its way
+        heir.certificates.operate(record.id, Operation.SUSPEND, basis=WHY, by=client(HEIR))
+    assert heir.certificates.get(record.id, by=client(HEIR)).id == record.id
     heir.certificates.operate(record.id, Operation.SUSPEND, basis=WHY, by=client(CONSTRUCTION))
     report = outside(heir).verify(heir.evidence.pack(record.id, by=CLERK, publishes=True))
     assert report.step("status").code == "status_suspended"
@@ -424,7 +427,7 @@ def test_the_old_agency_may_be_its_successors_delegate(
 ) -> None:
     record = issue(heir, draft_of())
     transfer(heir)
-    wish = ReceptionWish(PLANNING.code, HEIR.code, BASIS, acts=("issue",))
+    wish = ReceptionWish(PLANNING.code, HEIR.code, BASIS, acts=("receive", "issue"))
     reception = heir.receptions.add(wish, by=CLERK)
     clock.move(DAY)
     by = client(PLANNING)
@@ -446,7 +449,7 @@ def test_a_delegate_of_the_old_agency_acts_upon_what_that_one_issued(
     heir.agencies.add(CONSTRUCTION, by=CLERK)
     heir.register.allow(HEIR.code, [WORKS], basis=BASIS, by=CLERK)
     heir.receptions.add(
-        ReceptionWish(CONSTRUCTION.code, PLANNING.code, BASIS, acts=("issue",)), by=CLERK
+        ReceptionWish(CONSTRUCTION.code, PLANNING.code, BASIS, acts=("receive", "issue")), by=CLERK
     )
     old, own = issue(heir, draft_of()), issue(heir, draft_of(), agency=HEIR)
     transfer(heir)
@@ -490,7 +493,7 @@ def test_a_principals_delegate_rests_on_what_the_principal_took_over(
     below = issue(heir, draft_of(SITING), SITING)
     transfer(heir, SITING, WORKS)
     heir.receptions.add(
-        ReceptionWish(CONSTRUCTION.code, HEIR.code, BASIS, acts=("issue",)), by=CLERK
+        ReceptionWish(CONSTRUCTION.code, HEIR.code, BASIS, acts=("receive", "issue")), by=CLERK
     )
     clock.move(DAY)
     draft = draft_of(rests_on=[below.id])

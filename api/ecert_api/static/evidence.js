@@ -21,7 +21,7 @@ export async function loadGround() {
 
 function registry(one) {
   const agencies = Object.entries(one.agencies).map(([code, agency]) => [code, {
-    code, name: agency.name ?? newest(agency.names), zone: agency.time_zone ?? "Asia/Shanghai",
+    code, names: inOrder(agency.names ?? [{ name: agency.name, from: "" }]), zone: agency.time_zone ?? "Asia/Shanghai",
     mayIssue: agency.may_issue ?? null, closedOn: agency.closed_on ?? null,
     anchors: agency.anchors.map(fromBase64), certificates: agency.certificates.map(fromBase64),
   }]);
@@ -34,7 +34,10 @@ function registry(one) {
   };
 }
 
-const newest = (names) => [...names].sort((one, other) => one.from.localeCompare(other.from)).at(-1).name;
+const inOrder = (names) => [...names].sort((one, other) => (one.from < other.from ? -1 : 1));
+
+/** Give an agency's name on a day (YYYY-MM-DD): what was issued keeps the name of its day. */
+export const nameOn = (agency, day) => (agency.names.findLast((one) => one.from <= day) ?? agency.names.at(-1)).name;
 
 /** Fetch a status token of this site, a list or a part of its details; null when it cannot be had. */
 export async function statusToken(uri) {

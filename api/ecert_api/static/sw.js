@@ -1,6 +1,6 @@
 // Keeps the page, the keys and the last status lists, so that verification works without a network.
 
-const CACHE = "ecert-3";
+const CACHE = "ecert-4";
 const SHELL = [
   "/", "/static/page.css", "/static/main.js", "/static/bytes.js", "/static/cbor.js", "/static/competence.js", "/static/evidence.js",
   "/static/scanner.js", "/static/seal.js", "/static/status.js", "/static/verify.js", "/static/view.js",

@@ -1,7 +1,7 @@
 // Verification of a seal in the browser: the same seven steps, codes and verdicts as on the server.
 
 import { judgeCompetence, responsible } from "./competence.js";
-import { statusToken } from "./evidence.js";
+import { nameOn, statusToken } from "./evidence.js";
 import { keyOfSeal, parseSeal, parseTail } from "./seal.js";
 import { partOf, readDetails, readList } from "./status.js";
 import { thumbprint } from "./x509.js";
@@ -53,7 +53,11 @@ async function read(run, text) {
 
 async function signature(run, seal) {
   const agency = (run.agency = run.registry.agencies.get(run.parts.issuer)), { asOf } = run.registry;
-  if (agency === undefined) return stop(run, asOf !== null && seal.iat > asOf ? "trust_too_old" : "agency_unknown");
+  if (agency === undefined) {
+    const isLater = asOf !== null && seal.iat > asOf;
+    if (asOf !== null) note(run, "type", isLater ? "trust_too_old" : "not_competent", asOf);
+    return stop(run, isLater ? "trust_too_old" : "agency_unknown");
+  }
   const signer = signerOf(run, seal) ?? agency;
   if (signer.certificates.length === 0) return stop(run, "no_certificates");
   const key = await keyOfSeal(seal, signer.code, signer);
@@ -205,7 +209,7 @@ function certificate(run, seal) {
   const last = seal.exp === null ? null : day(seal.exp - DAY);
   return {
     id: seal.identifier, number: seal.number, type: { name: run.type?.name ?? null },
-    issuer: { code: run.agency.code, name: run.agency.name }, holder_name: seal.holder,
+    issuer: { code: run.agency.code, name: nameOn(run.agency, day(seal.iat)) }, holder_name: seal.holder,
     project_name: seal.project, valid_from: day(seal.nbf), valid_to: seal.recipient === null ? last : null,
     created_at: instant(seal.iat),
     ...(seal.recipient === null ? { credential_digest: toHex(seal.digest) } : { copy: { recipient: seal.recipient, until: last } }),
