@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import functools
+import hashlib
+import io
 import json
-import os
 import shutil
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
 from typing import Any
 
+import pikepdf
 import pytest
 
 from ecert.config import Surroundings, open_registry
@@ -28,7 +32,10 @@ from ecert.formats.receipt import verify_receipt
 from ecert.formats.register import RegisterAct, parse_register
 from ecert.ids import Identifier, parse_identifier
 from ecert.keys import Role, Trust, parse_trust
-from ecert.model import PAPER, Actor, Agency, Basis, Operation, Record
+from ecert.model import PAPER, Actor, Agency, Basis, Operation, Record, civil_date
+from ecert.pdf.parts import Parts
+from ecert.pdf.render import render
+from ecert.pdf.sign import sign
 from ecert.registry import CopyWish, IssueRequest, Query, Registry
 from ecert.registry.register import Term
 from ecert.store import documents
@@ -40,7 +47,9 @@ from tests.adversary.forge import (
     b64,
     expect,
     make_bundle,
+    sign_jwt,
     trust_with,
+    un_b64url,
     verifier_of,
 )
 from tests.conftest import CLERK, CONSTRUCTION, PLANNING, WORKS, trail_rows
@@ -343,6 +352,24 @@ def test_a_name_that_the_agency_never_had(registry: Registry, sd: Sd, stolen: St
     expect(verifier_of(registry).verify(made), "invalid", type="issuer_name")
 
 
+def test_a_name_that_a_trust_file_is_too_old_for(
+    registry: Registry, draft_of: Drafts, clock: SettableClock
+) -> None:
+    registry.certificates.issue(WORKS, draft_of(), by=CLERK)
+    old = registry.trust()
+    tomorrow = civil_date(clock.now, PLANNING.time_zone) + DAY
+    renamed = replace(
+        registry.agencies.newest(PLANNING.code), name="花都区自然资源局", from_day=tomorrow
+    )
+    registry.agencies.change(renamed, basis=BASIS, by=CLERK)
+    clock.move(DAY)
+    made = registry.certificates.issue(WORKS, draft_of(), by=CLERK).record
+    report = verifier_of(registry, trust=old).verify(made.credential)
+    expect(report, "undetermined", signature="signature_good", type="trust_too_old")
+    report = verifier_of(registry).verify(made.credential)
+    expect(report, "undetermined", type="type_good")
+
+
 def test_an_old_trust_file_cannot_say(
     registry: Registry, record: Record, clock: SettableClock, draft_of: Drafts
 ) -> None:
@@ -537,6 +564,50 @@ def test_a_copys_seal_of_a_stolen_key_is_unknown_here(
     del cose
 
 
+def test_a_copys_document_of_a_stolen_key_is_unknown_here(
+    registry: Registry, record: Record, stolen: Stolen, clock: SettableClock
+) -> None:
+    """The thief makes a whole PDF around a genuine certificate: record, code and page agree."""
+    until = clock.now.date() + 30 * DAY
+    copy = registry.documents.copy(record.id, CopyWish("示例银行", "贷款", until), by=CLERK)
+    with pikepdf.open(io.BytesIO(copy.data)) as pdf:
+        texts = {
+            name: one.get_file().read_bytes().decode() for name, one in pdf.attachments.items()
+        }
+    key = stolen.key(Role.AGENCY, PLANNING.code)
+    head, claims, _ = texts["copy.jwt"].split(".")
+    lent = {**json.loads(un_b64url(claims)), "recipient": "另一家银行"}
+    token = sign_jwt(json.loads(un_b64url(head)), lent, key)
+    seal = Cose.of(texts["seal.txt"])
+    own = {**seal.claims, "r": "另一家银行", "c": hashlib.sha256(token.encode()).digest()[:16]}
+    parts = Parts(
+        record.credential,
+        texts["receipt.tlog-proof"],
+        replace(seal, claims=own).signed(key),
+        token,
+        None,
+    )
+    kind = registry.catalogue.newest(WORKS)
+    signer = registry.keys.ring.signing_key(Role.AGENCY, PLANNING.code)
+    forged_copy = sign(render(parts, kind), signer, name="某局", at=clock.now)
+    good = {"signature": "signature_good", "agreement": "agreement_good"}
+    expect(registry.verify(forged_copy), "invalid", log="unknown_here", **good)
+
+
+def test_a_log_that_contradicts_outweighs_what_could_not_be_looked_up(
+    registry: Registry, record: Record, sd: Sd, stolen: Stolen, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    registry.log.publish()
+    made = sd.changed(number="建字第4401142026GG0000778号").signed(
+        stolen.key(Role.AGENCY, PLANNING.code)
+    )
+    receipt = str(registry.log.receipt(record.log_index))
+    expect(registry.verify(made, receipt=receipt), "invalid", log="unknown_here")
+    monkeypatch.setattr(type(registry.store), "is_primary", lambda _: False)
+    assert registry.verify(made).step("log").code == "not_looked_up"
+    expect(registry.verify(made, receipt=receipt), "invalid", log="log_bad")
+
+
 def test_what_was_issued_here_is_known_in_every_form(registry: Registry, record: Record) -> None:
     registry.log.publish()
     document = registry.documents.get(record.id, by=CLERK).data
@@ -582,7 +653,6 @@ def test_a_copy_to_read_never_says_unknown(
     make_registry: Callable[..., Registry],
     draft_of: Drafts,
     request: pytest.FixtureRequest,
-    monkeypatch: pytest.MonkeyPatch,
     way: str,
 ) -> None:
     """It may be of yesterday, and nothing about it says so: only who may write knows what there is."""
@@ -596,8 +666,9 @@ def test_a_copy_to_read_never_says_unknown(
     else:
         registry = make_registry()
         made = stolen_key_of(registry, draft_of)
-        real = os.access  # whoever runs the tests may be root, who may write everywhere
-        monkeypatch.setattr(os, "access", lambda path, mode: mode != os.W_OK and real(path, mode))
+        path = Path(registry.store._engine.url.database or "")
+        path.chmod(0o444)
+        request.addfinalizer(functools.partial(path.chmod, 0o644))
     expect(registry.verify(made), "valid", log="not_looked_up")
 
 

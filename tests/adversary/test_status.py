@@ -17,7 +17,7 @@ from ecert.keys import Role
 from ecert.model import Basis, Operation, Record
 from ecert.registry import Registry
 from ecert.testing import SettableClock
-from ecert.verification import Verifier
+from ecert.verification import Report, Verifier
 from tests.adversary.forge import (
     Failing,
     Sd,
@@ -44,6 +44,7 @@ from tests.conftest import CLERK, PLANNING, WORKS
 
 Drafts = Callable[..., dict[str, Any]]
 BASIS = Basis("核查", "穗规监〔2026〕1号", "李四")
+LAND = "land-use-planning-permit"
 LIST, DETAILS = "statuslist+jwt", "ecert-status-details+jwt"
 GOOD = {"read": "read_credential", "signature": "signature_good", "time": "time_good"}
 WHOLE = {**GOOD, "read": "read_evidence"}
@@ -884,3 +885,26 @@ def test_the_chain_in_a_list_is_that_of_the_status_key_alone(book: Book) -> None
     leaf = Stolen(book.registry).leaf(Role.AGENCY, PLANNING.code)
     book.header = {**book.header, "x5c": [b64(leaf), *book.header["x5c"]]}
     expect(book.report(book.list()), "undetermined", status="status_unusable")
+
+
+# -- what it rests on --------------------------------------------------------------------------------------
+
+
+def test_a_list_that_does_not_speak_of_foundations_leaves_them_open(
+    registry: Registry, draft_of: Drafts
+) -> None:
+    """A list of an older version has no second list: nothing fell as far as anybody can see."""
+    land = registry.certificates.issue(LAND, draft_of(LAND), by=CLERK).record
+    resting = registry.certificates.issue(WORKS, draft_of(rests_on=[land.id]), by=CLERK).record
+    registry.certificates.operate(land.id, Operation.WITHDRAW, basis=BASIS, by=CLERK)
+    book = Book(registry, resting)
+    told = verifier_of(registry, status=Tokens({book.uri: book.list()}))
+    assert _said(told.verify(resting.credential)) == ["foundation_fallen"]
+    silent = verifier_of(registry, status=Tokens({book.uri: book.list(warned=None)}))
+    for shown in (resting.credential, resting.seal):
+        report = silent.verify(shown)
+        assert (report.verdict, _said(report)) == ("valid", ["foundations_not_checked"])
+
+
+def _said(report: Report) -> list[str]:
+    return [str(one["code"]) for one in report.warnings]

@@ -44,7 +44,7 @@ from tests.api.conftest import (
     System,
     refused,
 )
-from tests.conftest import CONSTRUCTION, PLANNING, WORKS
+from tests.conftest import CLERK, CONSTRUCTION, PLANNING, WORKS
 
 CERTIFICATE_MEMBERS = {  # design §9, and the attachments of a draft
     "id",
@@ -985,3 +985,18 @@ def test_systems_of_one_agency_see_the_same(portal: Portal, a_draft: Drafts) -> 
     issued = portal.issued(portal.issuer, a_draft())
     sister: System = portal.enrol(PLANNING.code, EVERYTHING)
     assert portal.get(sister, issued["id"]).json()["id"] == issued["id"]
+
+
+def test_a_register_that_waits_for_its_signature_stops_issuing_alone(
+    desk: Portal, a_draft: Drafts
+) -> None:
+    """After an upgrade: reading and ending go on until the operator has signed the register."""
+    kept = desk.issued(desk.planning, a_draft())["id"]
+    unsigned = "UPDATE competences SET register_index = NULL"
+    desk.registry.store.write(lambda tx: tx.connection.exec_driver_sql(unsigned))
+    body = refused(desk.issue(desk.planning, a_draft()), 503, "register_unsigned")
+    assert "ecert upgrade" in body["detail"]
+    assert desk.get(desk.planning, kept).json()["status"] == "valid"
+    assert desk.operate(desk.planning, kept, "suspend").json()["status"] == "suspended"
+    desk.registry.register.sign_taken_over(by=CLERK)
+    assert desk.issue(desk.planning, a_draft()).status_code == 201

@@ -27,14 +27,21 @@ from tlog_scales.signing import Vkey
 from tlog_scales.tiles import leaf_hash
 
 from ecert.config import Plan, Surroundings, init_registry
+from ecert.demo import MARKET, REFORM
 from ecert.formats import qr
+from ecert.formats._jws import verify_jws
+from ecert.formats.receipt import parse_receipt, verify_receipt
+from ecert.formats.register import parse_register
 from ecert.formats.status_list import part_of
 from ecert.keys import Role, Trust, parse_trust
 from ecert.ledger.log import append_entries
+from ecert.model import civil_date
 from ecert.store import trees
 from ecert.testing import SettableClock
 from ecert_api import create_app
+from tests.adversary.forge import Sd, Stolen
 from tests.api.conftest import (
+    AUDIT_OFFICE,
     CREDENTIAL,
     JSON,
     RURAL,
@@ -45,7 +52,7 @@ from tests.api.conftest import (
     make_registry_at,
     refused,
 )
-from tests.conftest import CLERK, CONSTRUCTION, PLANNING, WORKS
+from tests.conftest import CLERK, CONSTRUCTION, EVERY_TYPE, PLANNING, WORKS
 
 PUBLIC = [
     "/types",
@@ -275,6 +282,7 @@ def test_the_trust_file_reads_back(portal: Portal) -> None:
     assert answer.json().keys() == {"v", "registries"}
     trust = parse_trust(answer.content)
     assert trust == portal.registry.trust()
+    assert answer.content == portal.registry.trust().to_bytes()  # as `ecert trust export` writes it
     (registry,) = answer.json()["registries"]
     assert registry["base_url"] == portal.base
     known = {one.code for one in portal.registry.agencies.all()}
@@ -966,3 +974,88 @@ def test_the_service_says_that_it_lives_and_is_ready(portal: Portal) -> None:
     body = get(portal, "/health/ready")
     assert body["status"] == "ready"
     assert body["log_size"] == portal.counts()[1]
+
+
+def test_ready_names_rights_whose_end_no_key_proves(desk: Portal, clock: SettableClock) -> None:
+    """The agency brings its certificates itself: without a next one nothing but receipts dates it."""
+    desk.registry.register.disallow(PLANNING.code, [WORKS], basis="穗编办5号", by=CLERK)
+    assert get(desk, "/health/ready")["unproven"] == []
+    pending = "DELETE FROM keys WHERE state = 'pending'"
+    desk.registry.store.write(lambda tx: tx.connection.exec_driver_sql(pending))
+    desk.registry.keys.ring.forget()
+    last = civil_date(clock.now, PLANNING.time_zone)
+    clock.move(timedelta(days=2))
+    desk.registry.settlement.settle()
+    (one,) = get(desk, "/health/ready")["unproven"]
+    assert one == {"agency": PLANNING.code, "type": WORKS, "to": str(last)}
+
+
+# -- the register ---------------------------------------------------------------------------------
+
+
+def places(desk: Portal, items: list[dict[str, Any]]) -> list[int]:
+    """Check each act against the trust file as any outsider can; give their places in the log."""
+    (trusted,) = parse_trust(desk.send("GET", "/trust.json").content).registries
+    found = []
+    for one in items:
+        jws, _, act = parse_register(one["statement"])
+        verify_jws(jws, trusted.registry_key(jws.header.chain, act.at).key)
+        receipt, kind = parse_receipt(one["receipt"]), act.type or "-"
+        signed = one["statement"].encode()
+        verify_receipt(receipt, signed=signed, issuer=act.agency, kind=kind, logs=trusted.logs)
+        found.append(receipt.index)
+    return found
+
+
+def test_the_register_is_listed_in_the_order_of_the_log(desk: Portal) -> None:
+    """Whoever follows it asks behind the last place that he has; each act proves itself."""
+    desk.registry.log.publish()
+    answer = desk.send("GET", "/register")
+    assert answer.headers["access-control-allow-origin"] == "*"
+    items = answer.json()["items"]
+    known = places(desk, items)
+    assert known == sorted(known)
+    assert get(desk, f"/register?after={known[2]}")["items"] == items[3:]
+    assert get(desk, f"/register?after={known[-1]}") == {"items": [], "next": None}
+    refused(desk.send("GET", "/register?after=-2"), 400)
+
+
+def test_the_register_shows_what_is_published(desk: Portal) -> None:
+    desk.registry.log.publish()
+    newest = places(desk, get(desk, "/register")["items"])[-1]
+    desk.registry.register.disallow(CONSTRUCTION.code, [RURAL], basis="穗编办5号", by=CLERK)
+    assert get(desk, f"/register?after={newest}")["items"] == []
+    desk.registry.log.publish()
+    (one,) = get(desk, f"/register?after={newest}")["items"]
+    _, _, act = parse_register(one["statement"])
+    assert (act.agency, act.type) == (CONSTRUCTION.code, RURAL)
+
+
+def test_a_long_register_comes_in_pages(desk: Portal) -> None:
+    for agency in (AUDIT_OFFICE, MARKET, REFORM):
+        desk.registry.agencies.add(agency, by=CLERK, may_issue=EVERY_TYPE)
+    size = desk.registry.log.head().size
+    desk.registry.log.publish()
+    found: list[int] = []
+    after: str | None = "-1"
+    while after is not None:
+        page = get(desk, f"/register?after={after}")
+        assert 0 < len(page["items"]) <= 20
+        found, after = found + places(desk, page["items"]), page["next"]
+    assert found == list(range(size))  # nothing but acts upon the register was done here
+
+
+# -- what was never issued here -------------------------------------------------------------------
+
+
+def test_what_a_stolen_key_signed_is_unknown_here(desk: Portal, a_draft: Drafts) -> None:
+    record = desk.registry.certificates.issue(
+        WORKS, a_draft(), by=CLERK, agency=PLANNING.code
+    ).record
+    made = Sd.of(record.credential).changed(number="建字第4401142026GG0000779号")
+    forged = made.signed(Stolen(desk.registry).key(Role.AGENCY, PLANNING.code))
+    report = verify(desk, forged.encode(), CREDENTIAL)
+    assert report["verdict"] == "invalid"
+    codes = {one["step"]: one["code"] for one in report["steps"]}
+    assert (codes["signature"], codes["log"]) == ("signature_good", "unknown_here")
+    assert verify(desk, record.credential.encode(), CREDENTIAL)["verdict"] == "valid"

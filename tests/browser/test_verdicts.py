@@ -16,6 +16,7 @@ from playwright.sync_api import Page, Route, expect
 
 from ecert.keys import Role, thumbprint
 from ecert.keys.chain import make_leaf
+from tests.adversary.forge import Stolen, sign_jwt, un_b64url
 from tests.browser.conftest import (
     PERSON,
     REPORT,
@@ -555,6 +556,24 @@ def test_a_forged_list_is_not_believed(open_page: OpenPage, site: Site) -> None:
     page.goto(site.address("valid"))
     see(page, "grey", OPEN_STATUS)
     expect(page.locator(VERDICT)).to_contain_text("cannot be trusted")
+
+
+def test_a_list_that_does_not_speak_of_foundations_leaves_them_open(
+    open_page: OpenPage, site: Site
+) -> None:
+    page = open_page()
+    page.route("**/status/0", lambda route: route.fulfill(body=of_an_older_version(site)))
+    page.goto(site.address("warned"))
+    see(page, "good", GENUINE_NOW)
+    expect(page.locator(VERDICT)).to_contain_text("does not say whether what this rests on")
+
+
+def of_an_older_version(site: Site) -> str:
+    """Sign the status list as an older version did: without the second list."""
+    head, body, _ = site.registry.status.token(0).split(".")
+    header, claims = (json.loads(un_b64url(part)) for part in (head, body))
+    del claims["warned"]
+    return sign_jwt(header, claims, Stolen(site.registry).key(Role.STATUS))
 
 
 def test_the_details_cannot_stand_in_for_the_list(open_page: OpenPage, site: Site) -> None:

@@ -253,7 +253,6 @@ def test_closing_makes_the_next_key_that_proves_what_was_signed_before(
     states = {one.state for one in registry.keys.all() if one.agency == CONSTRUCTION.code}
     assert states == {"active", "pending"}
     clock.move(DAY)
-    registry.clients.all(by=CLERK)
     registry.agencies.set_image(PLANNING.code, None, by=CLERK)  # any act closes what has ended
     assert all(one.to_entry is not None for one in registry.register.competences(CONSTRUCTION.code))
     clock.move(20 * DAY)

@@ -6,9 +6,11 @@ import json
 import os
 import re
 import shutil
+import sqlite3
 import subprocess
 import sys
 from collections.abc import Callable, Sequence
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +18,7 @@ import pytest
 
 from ecert import __version__
 from ecert.cli._verbs import VERBS, load
+from ecert.config import Surroundings, open_registry
 from tests.flows.command import run as run_ecert
 
 DONE, REFUSED, USAGE, UNDETERMINED = 0, 1, 2, 3
@@ -443,3 +446,69 @@ def test_a_type_is_handed_over_and_a_window_receives(ecert: Ecert, issued: dict[
     ended = document(ecert("reception", "end", row["id"], "--json"))
     assert ended["ended_at"] is not None
     assert ecert("reception", "end", "nonsense").returncode == REFUSED
+
+
+def test_an_upgrade_waits_for_the_operators_word_on_the_register(
+    ecert: Ecert, issued: dict[str, Any], tmp_path: Path
+) -> None:
+    """An older version had no register: nothing is issued until it is signed, and all else goes on."""
+    with closing(sqlite3.connect(tmp_path / "home" / "ecert.db")) as database, database:
+        database.execute("UPDATE competences SET register_index = NULL")
+    refused = ecert("issue", PERMIT, "draft.json", "--json")
+    assert (refused.returncode, json.loads(refused.stdout)["code"]) == (
+        REFUSED,
+        "register_unsigned",
+    )
+    assert "ecert upgrade" in json.loads(refused.stdout)["detail"]
+    assert document(ecert("show", issued["id"], "--json"))["status"] == "valid"
+    signed = document(ecert("upgrade", "--json"))["items"]
+    assert PERMIT in {one["type"] for one in signed}
+    assert ecert("issue", PERMIT, "draft.json").returncode == DONE
+    assert "everything is signed" in ecert("upgrade").stdout
+
+
+def test_what_a_copied_home_issued_is_unknown_at_the_original(
+    ecert: Ecert, issued: dict[str, Any], tmp_path: Path
+) -> None:
+    shutil.copytree(tmp_path / "home", tmp_path / "copied")
+    elsewhere = {**os.environ, "XDG_STATE_HOME": str(tmp_path / "other"), "ECERT_HOME": "copied"}
+    words = ("issue", PERMIT, "draft.json", "--json")
+    made = document(run_ecert(words, folder=tmp_path, environment=elsewhere))
+    (tmp_path / "seal.txt").write_text(made["seal"], "utf-8")
+    done = ecert("verify", "seal.txt")
+    assert done.returncode == REFUSED
+    assert "never issued it" in done.stdout
+    report = json.loads(ecert("verify", "seal.txt", "--json").stdout)
+    codes = {one["step"]: one["code"] for one in report["steps"]}
+    assert (codes["signature"], codes["log"]) == ("signature_good", "unknown_here")
+    (tmp_path / "own.txt").write_text(issued["seal"], "utf-8")
+    assert ecert("verify", "own.txt").returncode == DONE
+
+
+def test_the_trust_file_is_the_same_bytes_wherever_it_is_had(
+    ecert: Ecert, issued: dict[str, Any], tmp_path: Path
+) -> None:
+    del issued
+    assert ecert("trust", "export", "-o", "trust.json").returncode == DONE
+    written = (tmp_path / "trust.json").read_bytes()
+    registry = open_registry(tmp_path / "home", around=Surroundings(state=tmp_path / "state"))
+    with closing(registry):
+        assert written == registry.trust().to_bytes()
+    assert ecert("trust", "export").stdout.encode() == written + b"\n"
+
+
+def test_a_right_is_taken_by_its_last_day_or_the_first_without_it(
+    ecert: Ecert, issued: dict[str, Any]
+) -> None:
+    agency = issued["issuer"]["code"]
+    words = ("agency", "disallow", agency, PERMIT, "--basis", "穗花编办〔2026〕3号", "--json")
+    both = ecert(*words, "--to", "2098-12-31", "--from", "2099-01-01")
+    assert both.returncode == USAGE
+    for days in (("--to", "2098-12-31"), ("--from", "2098-12-31")):
+        (ended,) = document(ecert(*words, *days))["items"]
+        assert (ended["type"], ended["to"]) == (
+            PERMIT,
+            "2098-12-31" if "--to" in days else "2098-12-30",
+        )
+    refused = ecert(*words, "--to", "2026-01-01")
+    assert (refused.returncode, json.loads(refused.stdout)["code"]) == (REFUSED, "issued_after")

@@ -28,7 +28,7 @@ from ecert.formats.receipt import (
     parse_receipt,
     verify_receipt,
 )
-from ecert.keys import EDDSA, FileSigner, TrustedLog, make_signer
+from ecert.keys import EDDSA, ClosedLog, FileSigner, TrustedLog, make_signer
 from tests.conftest import vector
 from tests.unit.conftest import Examples
 
@@ -307,6 +307,21 @@ def test_any_entry_of_any_log_has_a_receipt_that_holds(
         verify_receipt(replace(read, index=len(documents)), signed=None, **facts)
     with pytest.raises(SignatureError):
         verify_receipt(read, signed=documents[index] + b"x", **facts)
+
+
+def test_of_a_closed_log_only_what_it_held_then_counts() -> None:
+    """Whoever has the key of a log that was closed may go on signing: nobody believes what follows."""
+    log, documents = Log(), [b"first", b"second", b"third"]
+    entries = [entry_of(document) for document in documents]
+    closed = replace(log.trusted, closed=ClosedLog(2, bytes(32)))
+    facts: Any = {"issuer": WORKED["issuer"], "kind": WORKED["type"], "logs": [closed]}
+    for index, document in enumerate(documents):
+        read = parse_receipt(log.receipt(entries, index, SALT, json.loads(entries[index])))
+        if index < 2:
+            assert verify_receipt(read, signed=document, **facts).size == 3
+        else:
+            with pytest.raises(SignatureError, match="closed"):
+                verify_receipt(read, signed=document, **facts)
 
 
 def test_an_entry_is_canonical_and_holds_no_more_than_it_says() -> None:

@@ -30,7 +30,7 @@ export function judge(report, isPast) {
   // What is not genuine comes before what is no longer in force, wherever it stands.
   const altered = failures.find((one) => FORGED_PAGE[one.code]);
   if (altered) return { tone: "bad", headline: say(FORGED_PAGE[altered.code]) };
-  if (failures.some((one) => one.code === "not_competent")) return { tone: "bad", headline: say("notCompetent") };
+  if (failed.step !== "signature" && code("type") === "not_competent") return { tone: "bad", headline: say("notCompetent") };
   if (failed.code === "unreadable") return { tone: "bad", headline: say("strange") };
   if (failures.some((one) => !["time", "status"].includes(one.step))) return { tone: "bad", headline: say("forged") };
   const later = failures.find((one) => one.step === "status");
