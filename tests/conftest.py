@@ -45,14 +45,15 @@ settings.register_profile(
 settings.load_profile("ecert")
 
 
-def need(program: str) -> str:
-    """Find a system program; without it skip on a newcomer's machine and fail in CI."""
-    found = shutil.which(program)
-    if found is None:
-        if os.environ.get("CI") == "true":
-            pytest.fail(f"{program} is not installed; .ci/run must install it")
-        pytest.skip(f"{program} is not installed")
-    return found
+def need(*programs: str) -> str:
+    """Find the first of some programs that do; without any skip on a newcomer's machine and fail in CI."""
+    for program in programs:
+        if (found := shutil.which(program)) is not None:
+            return found
+    missing = f"{' or '.join(programs)} is not installed"
+    if os.environ.get("CI") == "true":
+        pytest.fail(f"{missing}; .ci/run must install it")
+    pytest.skip(missing)
 
 
 def trail_rows(registry: Registry, *, after: int = -1, limit: int = 1000) -> list[dict[str, Any]]:
