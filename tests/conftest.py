@@ -16,7 +16,7 @@ import pytest
 from hypothesis import HealthCheck, settings
 
 from ecert.catalogue import Catalogue, load_catalogue
-from ecert.config import Plan, Surroundings, init_registry
+from ecert.config import Plan, Surroundings, init_registry, open_registry
 from ecert.model import Actor, Agency
 from ecert.registry import Registry
 from ecert.store import Store, trail
@@ -134,9 +134,24 @@ def clock() -> SettableClock:
 Maker = Callable[..., Registry]
 
 
+@pytest.fixture(scope="session")
+def fresh_home(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A new registry's home on SQLite, made once a worker and copied for each test."""
+    folder = tmp_path_factory.mktemp("fresh")
+    around = Surroundings(clock=SettableClock(), state=folder / "state")
+    init_registry(folder / "home", PLAN, around=around).close()
+    return folder / "home"
+
+
+def copy_home(home: Path, folder: Path, clock: SettableClock) -> Registry:
+    """Copy a registry's home into a test's folder and open it there."""
+    shutil.copytree(home, folder / "home")
+    return open_registry(folder / "home", around=Surroundings(clock=clock, state=folder / "state"))
+
+
 @pytest.fixture
-def make_registry(tmp_path: Path, clock: SettableClock) -> Iterator[Maker]:
-    """Make registries in this test's folder; they are closed at its end."""
+def make_registry(fresh_home: Path, tmp_path: Path, clock: SettableClock) -> Iterator[Maker]:
+    """Make registries in this test's folder, each with keys of its own; they are closed at its end."""
     made: list[Registry] = []
 
     def make(
@@ -144,9 +159,11 @@ def make_registry(tmp_path: Path, clock: SettableClock) -> Iterator[Maker]:
     ) -> Registry:
         wish = replace(plan, database=database)
         around = Surroundings(clock=clock, state=tmp_path / "state")
-        registry = init_registry(tmp_path / name, wish, around=around)
-        made.append(registry)
-        return registry
+        if (wish, name) == (PLAN, "home"):
+            made.append(copy_home(fresh_home, tmp_path, clock))
+        else:
+            made.append(init_registry(tmp_path / name, wish, around=around))
+        return made[-1]
 
     yield make
     for registry in made:

@@ -17,7 +17,7 @@ import secrets
 import socket
 import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
@@ -39,7 +39,16 @@ from ecert.store import tables, trees
 from ecert.testing import SettableClock
 from ecert_api import create_app
 from tests.api import answers
-from tests.conftest import CLERK, CONSTRUCTION, EVERY_TYPE, PATIENCE, PLANNING, WORKS, trail_rows
+from tests.conftest import (
+    CLERK,
+    CONSTRUCTION,
+    EVERY_TYPE,
+    PATIENCE,
+    PLANNING,
+    WORKS,
+    copy_home,
+    trail_rows,
+)
 
 RURAL = "rural-construction-planning-permit"
 SITING = "project-siting-opinion"  # its validity is three years, so it can expire
@@ -129,20 +138,49 @@ def form(assertion: str, **changes: Any) -> dict[str, Any]:
     return {name: value for name, value in fields.items() if value is not None}
 
 
+def enrol(registry: Registry, agency: str, scopes: Iterable[str], alg: str = "ES256") -> System:
+    """Register one more system of an agency."""
+    key = make_key(alg)
+    row = registry.clients.add("审批系统", agency=agency, scopes=scopes, jwk=jwk_of(key), by=CLERK)
+    return System(row.id, agency, row.allowed, key, alg, registry.base, _now_of(registry))
+
+
+def _now_of(registry: Registry) -> Callable[[], int]:
+    return lambda: int(registry.clock().timestamp())
+
+
+Systems = Mapping[str, System]
+USUAL: Mapping[str, tuple[Agency, Iterable[str]]] = {
+    "planning": (PLANNING, EVERYTHING),
+    "construction": (CONSTRUCTION, EVERYTHING),
+    "reader": (PLANNING, ["certificates:read"]),
+    "issuer": (PLANNING, ["certificates:issue"]),
+    "auditor": (CONSTRUCTION, ["audit:read"]),
+}
+
+
+def enrol_usual(registry: Registry) -> Systems:
+    """Register the systems that every portal has."""
+    return {name: enrol(registry, one.code, scopes) for name, (one, scopes) in USUAL.items()}
+
+
 # -- the service as its callers see it ------------------------------------------------------------
 
 
 class Portal:
-    """A running service: ``send`` makes one HTTP request, ``registry`` is what lies behind it."""
+    """A running service: ``send`` makes one HTTP request, ``registry`` is what lies behind it.
 
-    def __init__(self, send: Send, registry: Registry) -> None:
+    ``systems`` are those that its home knows already, by their names in ``USUAL``.
+    """
+
+    def __init__(self, send: Send, registry: Registry, systems: Systems | None = None) -> None:
         self._send, self.registry = send, registry
         self.base = registry.base
-        self.planning = self.enrol(PLANNING.code, EVERYTHING)
-        self.construction = self.enrol(CONSTRUCTION.code, EVERYTHING)
-        self.reader = self.enrol(PLANNING.code, ["certificates:read"])
-        self.issuer = self.enrol(PLANNING.code, ["certificates:issue"])
-        self.auditor = self.enrol(CONSTRUCTION.code, ["audit:read"])
+        known = enrol_usual(registry) if systems is None else systems
+        self.systems = {name: replace(one, now=self.now) for name, one in known.items()}
+        self.planning, self.construction, self.reader, self.issuer, self.auditor = (
+            self.systems[name] for name in USUAL
+        )
 
     def send(self, method: str, path: str, **members: Any) -> httpx.Response:
         """Make one request; a good answer is held to what its route declares."""
@@ -152,15 +190,11 @@ class Portal:
 
     def now(self) -> int:
         """Tell the time by the registry's clock."""
-        return int(self.registry.clock().timestamp())
+        return _now_of(self.registry)()
 
     def enrol(self, agency: str, scopes: Iterable[str], alg: str = "ES256") -> System:
         """Register one more system of an agency."""
-        key = make_key(alg)
-        row = self.registry.clients.add(
-            "审批系统", agency=agency, scopes=scopes, jwk=jwk_of(key), by=CLERK
-        )
-        return System(row.id, agency, row.allowed, key, alg, self.base, self.now)
+        return enrol(self.registry, agency, scopes, alg)
 
     @functools.cached_property
     def reuser(self) -> System:
@@ -359,15 +393,15 @@ class InProcess:
 
 
 @pytest.fixture
-def open_desk() -> Iterator[Callable[[Registry], Portal]]:
+def open_desk() -> Iterator[Callable[..., Portal]]:
     """Open services in this process; they are closed at the end of the test."""
     opened: list[tuple[InProcess, FastAPI]] = []
 
-    def open_one(registry: Registry) -> Portal:
+    def open_one(registry: Registry, systems: Systems | None = None) -> Portal:
         app = create_app(registry, verify_per_minute=0)
         caller = InProcess(app, registry.base)
         opened.append((caller, app))
-        return Portal(caller.send, registry)
+        return Portal(caller.send, registry, systems)
 
     yield open_one
     for caller, app in opened:
@@ -375,13 +409,27 @@ def open_desk() -> Iterator[Callable[[Registry], Portal]]:
         app.state.service.writer.shutdown()
 
 
+@pytest.fixture(scope="session")
+def furnished(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Systems]:
+    """The home of a registry with two agencies and their systems, copied for each test."""
+    folder = tmp_path_factory.mktemp("furnished")
+    registry = make_registry_at("http://127.0.0.1:8000", folder, clock=SettableClock())
+    systems = enrol_usual(registry)
+    registry.close()
+    return folder / "home", systems
+
+
 @pytest.fixture
 def desk(
-    open_desk: Callable[[Registry], Portal], tmp_path: Path, clock: SettableClock
+    open_desk: Callable[..., Portal],
+    furnished: tuple[Path, Systems],
+    tmp_path: Path,
+    clock: SettableClock,
 ) -> Iterator[Portal]:
     """Give a service of one's own, whose clock stands still and which publishes nothing by itself."""
-    registry = make_registry_at("http://127.0.0.1:8000", tmp_path, clock=clock)
-    yield open_desk(registry)
+    home, systems = furnished
+    registry = copy_home(home, tmp_path, clock)
+    yield open_desk(registry, systems)
     registry.close()
 
 

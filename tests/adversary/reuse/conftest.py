@@ -3,22 +3,30 @@
 from __future__ import annotations
 
 import io
-import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
-from ecert.config import Plan, Surroundings, init_registry, open_registry
+from ecert.config import Plan, Surroundings, init_registry
 from ecert.demo import CHAIN, MARKET, REFORM, issue_chain
 from ecert.formats.id_token import Provider as Settings
 from ecert.registry import Query, Registry
 from ecert.reuse.sharing import new_rule
 from ecert.samples.district import chain
 from ecert.testing import SettableClock
-from tests.adversary.reuse.world import A_CODE, BASIS, CLERK, IDP, MATTER, Hall, World
-from tests.api.conftest import Portal, log_lines, open_desk
-from tests.conftest import CONSTRUCTION, EVERY_TYPE, PLANNING
+from tests.adversary.reuse.world import (
+    A_CODE,
+    BASIS,
+    CLERK,
+    IDP,
+    MATTER,
+    Hall,
+    World,
+    enrol_readers,
+)
+from tests.api.conftest import Portal, Systems, enrol_usual, log_lines, open_desk
+from tests.conftest import CONSTRUCTION, EVERY_TYPE, PLANNING, copy_home
 from tests.oidc.provider import ACCOUNTS, HIGH, Provider, oidc, oidc_provider
 
 __all__ = ["log_lines", "oidc", "open_desk"]
@@ -37,8 +45,10 @@ def strange(oidc: Provider) -> Iterator[Provider]:
 
 
 @pytest.fixture(scope="session")
-def chained(tmp_path_factory: pytest.TempPathFactory, oidc: Provider, hall: Hall) -> Path:
-    """The home of a registry with the chain, its matters, and what the permit's rules open."""
+def chained(
+    tmp_path_factory: pytest.TempPathFactory, oidc: Provider, hall: Hall
+) -> tuple[Path, Systems]:
+    """The home of a registry with the chain, its matters, what the permit's rules open, and its systems."""
     folder = tmp_path_factory.mktemp("chained")
     around = Surroundings(clock=SettableClock(), state=folder / "state")
     plan = Plan("http://127.0.0.1:8000", PLANNING, trial=True)
@@ -53,23 +63,31 @@ def chained(tmp_path_factory: pytest.TempPathFactory, oidc: Provider, hall: Hall
     for issuer, keys in ((oidc.issuer, oidc.jwks), (IDP, hall.jwks())):
         believed = Settings(issuer, ("online-hall",), (HIGH,), keys, portals=("online-hall",))
         registry.providers.put(believed, by=CLERK)
+    systems = {**enrol_usual(registry), **enrol_readers(registry)}
     registry.close()
-    return folder / "home"
+    return folder / "home", systems
 
 
 @pytest.fixture
-def registry(chained: Path, tmp_path: Path, clock: SettableClock) -> Iterator[Registry]:
-    shutil.copytree(chained, tmp_path / "home")
-    around = Surroundings(clock=clock, state=tmp_path / "state")
-    opened = open_registry(tmp_path / "home", around=around)
+def registry(
+    chained: tuple[Path, Systems], tmp_path: Path, clock: SettableClock
+) -> Iterator[Registry]:
+    opened = copy_home(chained[0], tmp_path, clock)
     yield opened
     opened.close()
 
 
 @pytest.fixture
+def desk(
+    registry: Registry, chained: tuple[Path, Systems], open_desk: Callable[..., Portal]
+) -> Portal:
+    return open_desk(registry, chained[1])
+
+
+@pytest.fixture
 def world(
     registry: Registry,
-    open_desk: Callable[[Registry], Portal],
+    desk: Portal,
     clock: SettableClock,
     oidc: Provider,
     log_lines: io.StringIO,
@@ -78,4 +96,4 @@ def world(
     for slug, _, _ in CHAIN:
         (records[slug],) = registry.certificates.find(Query(slug=slug), by=CLERK).records
     assert records["business-licence"].body["holders"][0]["code"] == A_CODE
-    return World(open_desk(registry), clock, oidc, records, log_lines)
+    return World(desk, clock, oidc, records, log_lines)

@@ -28,7 +28,7 @@ from ecert.registry import Registry
 from ecert.reuse.sharing import new_rule
 from ecert.store import tables, trees
 from ecert.testing import SettableClock
-from tests.api.conftest import Portal, System, jwk_of, refused
+from tests.api.conftest import Portal, System, Systems, enrol, jwk_of, refused
 from tests.conftest import CONSTRUCTION, PLANNING
 from tests.oidc.provider import ACCOUNTS, ENTERPRISE, HIGH, PERSON, Provider
 
@@ -44,6 +44,7 @@ B_NAME = ACCOUNTS[PERSON]["name"]
 NOBODY = "91440114MA0000020B"  # holds nothing at all
 CLERK = Actor("王五", purpose="测试")
 READ = ("certificates:read",)
+READERS = {"zj": CONSTRUCTION, "gh": PLANNING, "fg": REFORM, "sc": MARKET}  # by their initials
 IDP = "https://idp.example"
 LICENCE = {"business-licence": ["holders.name"]}
 Json = dict[str, Any]
@@ -124,6 +125,11 @@ class Look:
     lines: int
 
 
+def enrol_readers(registry: Registry) -> Systems:
+    """Register one system of each of four departments."""
+    return {name: enrol(registry, one.code, READ) for name, one in READERS.items()}
+
+
 class World:
     """The service, the real identity provider, and the systems of four departments."""
 
@@ -138,10 +144,7 @@ class World:
         self.desk, self.clock, self.oidc = desk, clock, oidc
         self.records, self.lines = records, lines
         self.registry: Registry = desk.registry
-        self.zj = desk.enrol(CONSTRUCTION.code, READ)
-        self.gh = desk.enrol(PLANNING.code, READ)
-        self.fg = desk.enrol(REFORM.code, READ)
-        self.sc = desk.enrol(MARKET.code, READ)
+        self.zj, self.gh, self.fg, self.sc = (desk.systems[name] for name in READERS)
 
     # -- calls
 
