@@ -226,10 +226,10 @@ def words_of(path: Path) -> list[Word]:
 
 
 def draw(path: Path, resolution: int, *words: str) -> list[Image.Image]:
-    """Draw the pages of a document as a printer would, in grey."""
+    """Draw the pages of a document as a printer would, in grey (not as PNG: packing it costs six times the drawing)."""
     with tempfile.TemporaryDirectory() as folder:
         stem = str(Path(folder) / "page")
-        run("pdftoppm", "-r", str(resolution), "-gray", "-png", *words, str(path), stem)
+        run("pdftoppm", "-r", str(resolution), "-gray", *words, str(path), stem)
         return [Image.open(io.BytesIO(one.read_bytes())) for one in sorted(Path(folder).iterdir())]
 
 
