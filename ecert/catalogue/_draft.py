@@ -36,7 +36,12 @@ def check_draft(kind: CertificateType, draft: Any) -> Draft:
     whole = "".join(text for _, text in texts)
     if _CONTROL.search(whole) or unprintable(whole):  # seldom; only then each text by itself
         faults += [fault for path, text in texts for fault in _text_faults(path, text)]
-    faults += [_mangled(path) for path, text in texts if _is_mangled(path, text)]
+    is_suspect = _SUSPECT.search(whole) is not None
+    faults += [
+        _mangled(path)
+        for path, text in texts
+        if (is_suspect and _MANGLED.match(text)) or _is_rewritten(path, text)
+    ]
     if isinstance(draft, dict):
         faults += _deeper_faults(kind, draft, {fault.pointer for fault in faults})
     if faults:
@@ -64,15 +69,14 @@ def _text_faults(path: tuple[str | int, ...], text: str) -> Iterator[FieldError]
 
 # What spreadsheets make of a number that was typed as digits: 4.40114E+17, or '440114….
 _MANGLED = re.compile(r"\s*['‘’＇`]\s*\d|[+\-＋－]?\d+([.．]\d*)?[EeＥｅ][+\-＋－]\d+\s*\Z")
+_SUSPECT = re.compile(r"['‘’＇`]|[EeＥｅ][+\-＋－]")  # without these nothing matches
 _FLOAT = re.compile(r"[+\-＋－]?(\d*[.．]\d*|\d+)([EeＥｅ][+\-＋－]?\d+)?")
 _NUMBERS = frozenset({("number",), ("local_number",)})
 
 
-def _is_mangled(path: tuple[str | int, ...], text: str) -> bool:
-    """Tell whether a text is a number that a spreadsheet rewrote; what was typed is lost then."""
-    if _MANGLED.match(text):
-        return True
-    is_number = path in _NUMBERS or (path[:1] == ("holders",) and path[-1] == "code")
+def _is_rewritten(path: tuple[str | int, ...], text: str) -> bool:
+    """Tell whether what must be digits is a float: a spreadsheet rewrote it, and what was typed is lost."""
+    is_number = path in _NUMBERS or (path[-1:] == ("code",) and path[0] == "holders")
     return is_number and not text.isdecimal() and _FLOAT.fullmatch(text) is not None
 
 

@@ -6,7 +6,14 @@ from dataclasses import replace
 from datetime import datetime
 
 from ecert.catalogue import CertificateType
-from ecert.errors import AlreadyExists, DraftError, FieldError, TypeChanged, TypeNotIssuable
+from ecert.errors import (
+    AlreadyExists,
+    DraftError,
+    EcertError,
+    FieldError,
+    TypeChanged,
+    TypeNotIssuable,
+)
 from ecert.issuance.order import Order, Work, each
 from ecert.ledger.access import require_issues_for
 from ecert.ledger.acting import Desk
@@ -17,14 +24,19 @@ from ecert.store import Transaction, agencies, certificates, register, types
 
 def check_log(tx: Transaction, desk: Desk, works: list[Work], _now: datetime) -> None:
     """Issue nothing while the log would fork: its numbers and places may be given out already."""
-    each(lambda _work: desk.log.check(tx), works)
+    try:
+        desk.log.check(tx)
+    except EcertError as error:
+        for work in works:
+            work.error = error
 
 
 def check_competent(tx: Transaction, _desk: Desk, works: list[Work], now: datetime) -> None:
     """Hold the agencies as they are, and require that each may issue the type today."""
     codes = {work.order.agency.code for work in works}
     known = agencies.hold(tx, codes)
-    held = register.competences(tx, agencies=codes)
+    held = register.held(tx, codes, {work.order.kind.slug for work in works})
+    competent: set[tuple[str, str]] = set()
 
     def check(work: Work) -> None:
         agency = known[work.order.agency.code]
@@ -32,7 +44,9 @@ def check_competent(tx: Transaction, _desk: Desk, works: list[Work], now: dateti
             work.order = replace(work.order, agency=agency)
         slug = work.order.kind.slug
         require_issues_for(tx, work.order.by, agency.code, slug, now)
-        require_competent(held, agency, slug, civil_date(now, agency.time_zone))
+        if (agency.code, slug) not in competent:
+            require_competent(held, agency, slug, civil_date(now, agency.time_zone))
+            competent.add((agency.code, slug))
 
     each(check, works)
 

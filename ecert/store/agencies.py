@@ -8,7 +8,7 @@ from typing import Any
 
 from sqlalchemy import (
     Row,
-    Select,
+    bindparam,
     delete,
     insert,
     select,
@@ -18,6 +18,10 @@ from sqlalchemy import (
 from ecert.model import Agency, AgencyVersion
 from ecert.store import tables as t
 from ecert.store.connection import Reading, Transaction
+
+_C = t.agencies.c
+_NAMED = select(t.agencies).where(_C.code.in_(bindparam("codes", expanding=True))).order_by(_C.code)
+_HELD, _LOCKED = _NAMED.with_for_update(read=True), _NAMED.with_for_update()
 
 
 def listed(reading: Reading) -> list[Agency]:
@@ -38,18 +42,12 @@ def find(reading: Reading, code: str) -> Agency | None:
 
 def hold(tx: Transaction, codes: Iterable[str]) -> dict[str, Agency]:
     """Give agencies as they are, and let nobody change the register of theirs until the commit."""
-    rows = tx.all(_of(codes).with_for_update(read=True))
-    return {row.code: _agency(row) for row in rows}
+    return {row.code: _agency(row) for row in tx.all(_HELD, codes=sorted(codes))}
 
 
 def lock(tx: Transaction, codes: Iterable[str]) -> dict[str, Agency]:
     """Lock agencies for a change of the register: whoever issues waits, and sees the change."""
-    return {row.code: _agency(row) for row in tx.all(_of(codes).with_for_update())}
-
-
-def _of(codes: Iterable[str]) -> Select[Any]:
-    c = t.agencies.c
-    return select(t.agencies).where(c.code.in_(sorted(codes))).order_by(c.code)
+    return {row.code: _agency(row) for row in tx.all(_LOCKED, codes=sorted(codes))}
 
 
 def add(tx: Transaction, agency: Agency, at: int) -> None:

@@ -14,9 +14,9 @@ class Reading:
     def __init__(self, connection: Connection) -> None:
         self.connection = connection
 
-    def all(self, query: Select[Any]) -> Sequence[Row[Any]]:
-        """Give every row of a query."""
-        return self.connection.execute(query).all()
+    def all(self, query: Select[Any], **values: Any) -> Sequence[Row[Any]]:
+        """Give every row of a query; ``values`` are those of its named places."""
+        return self.connection.execute(query, values).all()
 
     def one(self, query: Select[Any]) -> Row[Any] | None:
         """Give the one row of a query, or None."""

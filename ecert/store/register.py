@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import date
 from typing import Any
 
-from sqlalchemy import ColumnElement, Row, delete, func, insert, select, update
+from sqlalchemy import ColumnElement, Row, bindparam, delete, func, insert, select, update
 
 from ecert.model import Competence
 from ecert.store import tables as t
@@ -15,6 +15,10 @@ from ecert.store.connection import Reading, Transaction
 
 _C = t.competences.c
 _ALL = select(t.competences).order_by(_C.agency, _C.slug, _C.from_day)
+_HELD = _ALL.where(
+    _C.agency.in_(bindparam("agencies", expanding=True)),
+    _C.slug.in_(bindparam("slugs", expanding=True)),
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +34,12 @@ def competences(reading: Reading, *, agencies: Iterable[str] | None = None) -> l
     """List competences, of some agencies or of all, by agency, type and first day."""
     query = _ALL if agencies is None else _ALL.where(_C.agency.in_(sorted(agencies)))
     return [_competence(row) for row in reading.all(query)]
+
+
+def held(tx: Transaction, agencies: Iterable[str], slugs: Iterable[str]) -> list[Competence]:
+    """List the competences of some agencies for some types: what decides whether they may issue."""
+    rows = tx.all(_HELD, agencies=sorted(agencies), slugs=sorted(slugs))
+    return [_competence(row) for row in rows]
 
 
 def transferred(reading: Reading) -> list[Competence]:
