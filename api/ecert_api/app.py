@@ -11,6 +11,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 from fastapi import FastAPI
+from fastapi.telemetry import TelemetryConfig
 from starlette.convertors import Convertor, register_url_convertor
 
 from ecert.config import VERIFY_PER_MINUTE
@@ -64,6 +65,8 @@ class _CertificateInPath(Convertor[str]):
 register_url_convertor("certificate", _CertificateInPath())
 
 
+# The service counts for itself (``metrics``); FastAPI would ask three times a request whether somebody else does.
+_NO_TELEMETRY: TelemetryConfig = {"tracing": False, "metrics": False, "logs": False}
 _ROUTERS = (
     certificates.finding,
     certificates.plain,  # the busiest early
@@ -106,6 +109,7 @@ def create_app(
         docs_url=None,  # its page fetches from elsewhere
         redoc_url=None,
         redirect_slashes=False,  # a redirect would name the host that the caller named
+        telemetry=_NO_TELEMETRY,
     )
     app.state.service = Service(registry, verify_per_minute=verify_per_minute)
     app.state.closes_registry = closes_registry

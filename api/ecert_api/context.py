@@ -128,10 +128,13 @@ class Service:
         finally:
             self._writing -= 1
 
+    def _publish(self) -> str:
+        self.registry.settlement.settle()
+        return self.registry.log.publish()
+
     async def publish(self) -> str:
         """Do what has come due by the calendar, and publish a checkpoint. Raises: ForkGuard, StoreBusy."""
-        await self.write(self.registry.settlement.settle)
-        note = await self.write(self.registry.log.publish)
+        note = await self.write(self._publish)
         self.fork, self.published_at = None, time.monotonic()
         return note
 

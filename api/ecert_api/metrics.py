@@ -35,6 +35,8 @@ class Metrics:
 
     def __init__(self) -> None:
         self.registry = CollectorRegistry()
+        # The counters by what they count: looking one up by its labels costs more than counting.
+        self._known: dict[tuple[str, str, int], tuple[Counter, Histogram]] = {}
         self._requests = Counter(
             "ecert_http_requests",
             "Requests that were answered.",
@@ -70,8 +72,13 @@ class Metrics:
 
     def answered(self, method: str, route: str, status: int, seconds: float) -> None:
         """Count an answer."""
-        self._requests.labels(method, route, str(status)).inc()
-        self._seconds.labels(route).observe(seconds)
+        key = (method, route, status)
+        known = self._known.get(key)
+        if known is None:
+            counter = self._requests.labels(method, route, str(status))
+            known = self._known[key] = counter, self._seconds.labels(route)
+        known[0].inc()
+        known[1].observe(seconds)
 
     def committed(self, batch: str, items: int) -> None:
         """Count a commit that several callers shared."""

@@ -14,7 +14,7 @@ def standing(reading: Reading, records: Iterable[Record], now: datetime) -> list
     """Give records with the status that they have now, and warned of what they rest on."""
     given = list(records)
     resting = [one.id for one in given if one.has_foundations]
-    fallen = foundations.fallen(reading, resting)
+    fallen = foundations.fallen(reading, resting) if resting else {}
     return [_standing(one, fallen.get(one.id, ()), now.timestamp()) for one in given]
 
 
