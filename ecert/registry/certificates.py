@@ -215,7 +215,7 @@ class Certificates(Verbs):
         except NotFound as error:
             written.write([replace(entry, certificate=named(identifier)).refused(error)])
             raise
-        written.write([replace(entry, details=seen.details)])
+        written.write([replace(entry, details=seen.details) if seen.details else entry])
         return record
 
     @needs(READ)
