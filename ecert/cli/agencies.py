@@ -185,7 +185,11 @@ def _first_without(from_day: datetime | None, to_day: datetime | None) -> date |
     """Give the first day without a right, from that day or from the last one with it."""
     if from_day is not None and to_day is not None:
         raise typer.BadParameter("give --from or --to, not both", param_hint="--to")
-    return _day(from_day) if to_day is None else to_day.date() + timedelta(days=1)
+    if to_day is None:
+        return _day(from_day)
+    if to_day.date() == date.max:
+        raise typer.BadParameter("no day follows 9999-12-31", param_hint="--to")
+    return to_day.date() + timedelta(days=1)
 
 
 def _show(held: Sequence[Competence], as_json: bool) -> None:

@@ -283,10 +283,11 @@ def acting_on(reading: Reading, by: Actor, record: Record, now: datetime) -> str
 
     Raises: NotFound for whom it does not concern; Transferred for who answered for it once.
     """
-    responsible = read_successors(reading, now).responsible(record.issuer, record.slug)
+    successors = read_successors(reading, now)
+    responsible = successors.responsible(record.issuer, record.slug)
     if is_operator(by) or by.agency == responsible:
         return responsible
-    if read_successors(reading, now).leads_through(record.issuer, by.agency or "", record.slug):
+    if successors.leads_through(record.issuer, by.agency or "", record.slug):
         raise Transferred(f"{record.slug} was transferred: agency {responsible} acts upon it now")
     raise no_certificate()
 

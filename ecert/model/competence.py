@@ -47,9 +47,9 @@ class Competence:
         """Tell whether another period of the same agency and type begins the day after."""
         if self.to_day is None:
             return False
-        next_day = self.to_day + timedelta(days=1)
         return any(
-            (one.agency, one.slug, one.from_day) == (self.agency, self.slug, next_day)
+            (one.agency, one.slug) == (self.agency, self.slug)
+            and one.from_day - self.to_day == timedelta(days=1)
             for one in others
         )
 
@@ -67,7 +67,11 @@ class Competence:
     def _midnight(self, zone: str, days: int) -> int:
         if self.to_day is None:
             raise InputError("this period is open")
-        return Validity(self.to_day + timedelta(days=days), None).seconds(zone)[0]
+        try:
+            day = self.to_day + timedelta(days=days)
+        except OverflowError as error:
+            raise InputError("this period reaches beyond the calendar") from error
+        return Validity(day, None).seconds(zone)[0]
 
     def is_due(self, today: date) -> bool:
         """Tell whether the last day is past."""

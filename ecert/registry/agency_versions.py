@@ -15,9 +15,8 @@ from ecert.model.calendar import Validity
 from ecert.store import Reading, Transaction, agencies, register
 
 MAX_NAME = 100
-Known = Mapping[
-    str, Sequence[AgencyVersion]
-]  # agency → what is true of it on a day, and what follows
+# By agency: what is true of it on a day, and what follows.
+Known = Mapping[str, Sequence[AgencyVersion]]
 
 
 def check_agency(agency: Agency) -> Agency:

@@ -504,11 +504,15 @@ def test_a_right_is_taken_by_its_last_day_or_the_first_without_it(
     words = ("agency", "disallow", agency, PERMIT, "--basis", "穗花编办〔2026〕3号", "--json")
     both = ecert(*words, "--to", "2098-12-31", "--from", "2099-01-01")
     assert both.returncode == USAGE
+    assert ecert(*words, "--to", "9999-12-31").returncode == USAGE  # no day follows it
     for days in (("--to", "2098-12-31"), ("--from", "2098-12-31")):
         (ended,) = document(ecert(*words, *days))["items"]
         assert (ended["type"], ended["to"]) == (
             PERMIT,
             "2098-12-31" if "--to" in days else "2098-12-30",
         )
+    again = ("agency", "allow", *words[2:], "--from", "2099-01-01", "--to", "9999-12-31")
+    assert document(ecert(*again))["items"][0]["to"] == "9999-12-31"
+    assert ecert("trust", "export").returncode == DONE
     refused = ecert(*words, "--to", "2026-01-01")
     assert (refused.returncode, json.loads(refused.stdout)["code"]) == (REFUSED, "issued_after")
