@@ -18,7 +18,7 @@ LOCK = ROOT / "requirements.lock"
 VENV = ROOT / os.environ.get("ECERT_VENV", ".venv")  # CI keeps one for each Python
 PYTHON = str(VENV / ("Scripts/python.exe" if os.name == "nt" else "bin/python"))
 EVERYTHING = "--all-extras --group dev --universal --python-version 3.11 --no-annotate"
-WORKERS = (os.cpu_count() or 1) + 1  # tests wait for browsers, databases and processes of their own
+WORKERS = (os.cpu_count() or 1) + 2  # tests wait for browsers, databases and processes of their own
 TASKS = {
     "demo": ["ecert demo"],
     "serve": ["ecert serve"],
