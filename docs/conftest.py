@@ -62,10 +62,15 @@ def _set_up(namespace: dict[str, Any]) -> None:
     namespace["folder"] = Path(namespace["temporary"].name)
     namespace["back"] = Path.cwd()
     os.chdir(namespace["folder"])
+    namespace["state"] = os.environ.get("XDG_STATE_HOME")
+    os.environ["XDG_STATE_HOME"] = str(namespace["folder"] / "state")  # for Python's blocks, too
 
 
 def _tear_down(namespace: dict[str, Any]) -> None:
     os.chdir(namespace["back"])
+    del os.environ["XDG_STATE_HOME"]
+    if namespace["state"] is not None:
+        os.environ["XDG_STATE_HOME"] = namespace["state"]
     namespace["temporary"].cleanup()
 
 

@@ -36,6 +36,8 @@ from ecert.store import settings as kept_settings
 
 SETTINGS = "settings.toml"
 VERIFY_PER_MINUTE = 60
+SYSTEM_STATE = Path("/var/lib/ecert-state")
+FIRST_USER = 1000  # below it are the system's own users, whose homes come and go
 TRIAL_URL = "http://127.0.0.1:8000"
 TRIAL_AGENCY = Agency(
     "11440114MA00000915", "花都区示范审批局（虚构）", "440114", short_name="穗花示范"
@@ -57,6 +59,8 @@ class Settings(BaseSettings):
     what ``X-Forwarded-For`` says where the caller is one of ``trusted_proxies``. ``metrics_port``
     gives metrics to whoever reaches it on ``metrics_host``; 0: only ``/metrics`` with its scope.
     ``sign_in_minutes`` is how old a holder's sign-in may be where he opens his own certificates.
+    ``mirrors`` are folders, on other disks, that get each checkpoint before it is served; PostgreSQL's
+    nodes ask them whether their database is the newest. With ``read_only`` nothing is written or signed.
     """
 
     model_config = SettingsConfigDict(env_prefix="ECERT_", extra="forbid", frozen=True)
@@ -75,6 +79,8 @@ class Settings(BaseSettings):
     metrics_host: str = "127.0.0.1"
     metrics_port: int = 0
     sign_in_minutes: int = 15
+    mirrors: tuple[str, ...] = ()
+    read_only: bool = False
 
     @model_validator(mode="after")
     def check(self) -> Self:
@@ -136,24 +142,28 @@ def load_settings(home: Path) -> Settings:
 
 
 def open_registry(
-    home: Path | str | None = None, *, around: Surroundings | None = None
+    home: Path | str | None = None,
+    *,
+    around: Surroundings | None = None,
+    claims: bool = False,
 ) -> Registry:
-    """Open the registry in a home folder.
+    """Open the registry in a home folder. A copy of it opens too, and only reads (``read_only``).
 
+    ``claims`` lets a new home be the registry of its address on this machine.
     Raises: HomeError, KeyUnavailable, StoreBusy, SettingFixed, TypeFolderError.
     """
     place = default_home() if home is None else Path(home)
     settings = load_settings(place)
     outside = _with_passphrase(around or Surroundings())
-    address = _database(settings.database, place)
+    address = database_address(settings.database, place)
     _check_there(address)
     store = Store(address)
     store.check_set_up()
-    has_moved = _check_fixed(store, settings)
+    moved = _moved(store, settings)
     registry = _registry(place, settings, store, open_secret(place, outside.ask), outside)
-    registry.keys.complete(by=Actor("ecert open"))
-    if has_moved:
-        registry.register.say_again(by=Actor("ecert open"))
+    registry.take_up(claims=claims or bool(moved))  # nothing was published under the new name
+    if moved:
+        registry.register.say_again(moved, by=Actor("ecert open"))
     return registry
 
 
@@ -164,7 +174,8 @@ def _with_passphrase(around: Surroundings) -> Surroundings:
     return Surroundings(ask, around.clock, around.randomness, around.state)
 
 
-def _database(address: str, home: Path) -> str:
+def database_address(address: str, home: Path) -> str:
+    """Give a database's whole address: a relative path of SQLite starts at the home."""
     prefix = "sqlite:///"
     path = address.removeprefix(prefix)
     if not address.startswith(prefix) or path.startswith("/"):
@@ -179,10 +190,10 @@ def _check_there(address: str) -> None:
         raise HomeError(f"the database {path.name} is missing; restore it (docs/how-to/restore.md)")
 
 
-def _check_fixed(store: Store, settings: Settings) -> bool:
-    """Refuse settings that contradict what was signed; take them over before the first issue.
+def _moved(store: Store, settings: Settings) -> dict[str, str]:
+    """Refuse settings that contradict what was signed; give those that changed before the first issue.
 
-    Tells whether something was taken over. Raises: SettingFixed.
+    Raises: SettingFixed.
     """
     wanted = {name: getattr(settings, name) for name in ("base_url", "origin")}
     with store.reading() as reading:
@@ -195,12 +206,7 @@ def _check_fixed(store: Store, settings: Settings) -> bool:
                 f"{name} may not change after the first issue, nor once the log was published: it is "
                 f"inside every signed certificate as {kept[name]}"
             )
-        _put(store, name, wanted[name])
-    return bool(changed)
-
-
-def _put(store: Store, name: str, value: str) -> None:
-    store.write(lambda tx: kept_settings.put(tx, name, value))
+    return {name: wanted[name] for name in changed}
 
 
 def _registry(
@@ -216,11 +222,13 @@ def _registry(
     )
     premises = Premises(
         home=home,
-        state=around.state or settings.state_dir or platformdirs.user_state_path("ecert"),
+        state=around.state or settings.state_dir or _state_folder(),
         secret=secret,
         clock=around.clock,
         randomness=around.randomness,
         stamping=TimeStamping(settings.time_stamp_url, settings.time_stamp_required),
+        mirrors=settings.mirrors,
+        is_read_only=settings.read_only,
     )
     catalogue = load_catalogue(built_in_root(), home / "types", reports=_LOG.warning)
     return Registry(store, charter, catalogue, premises)
@@ -268,7 +276,16 @@ def init_registry(
     if place.is_dir():
         place.rmdir()
     fresh.rename(place)
-    return open_registry(place, around=outside)
+    return open_registry(place, around=outside, claims=True)
+
+
+def _state_folder() -> Path:
+    """Say where this machine remembers: a system user's own folder, unless the other is in use already."""
+    usual = platformdirs.user_state_path("ecert")
+    is_system = os.name == "posix" and os.getuid() < FIRST_USER
+    if not is_system or usual.is_dir():
+        return usual
+    return SYSTEM_STATE
 
 
 def _settings_of(plan: Plan, around: Surroundings) -> Settings:
@@ -314,7 +331,7 @@ def _check_free(home: Path) -> None:
 def _fill(home: Path, settings: Settings, plan: Plan, around: Surroundings) -> None:
     secret = make_secret(home, around.ask, around.randomness)
     (home / "types").mkdir()
-    address = _database(settings.database, home)
+    address = database_address(settings.database, home)
     if address.startswith("sqlite:///"):
         Path(address.removeprefix("sqlite:///")).touch(mode=0o600)
     store = Store(address)

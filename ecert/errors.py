@@ -47,6 +47,7 @@
     ├── HomeError                    home_invalid          the registry's home is missing or wrong
     ├── TimeStampUnavailable         time_stamp_unavailable  the time-stamp authority did not answer
     ├── ForkGuard                    log_would_fork        the log is behind what was published
+    ├── ReadOnly                     read_only             the database is a copy, or not the home's any more
     ├── RegisterUnsigned             register_unsigned     competences wait for ecert upgrade
     ├── NotPublished                 not_published         no checkpoint covers the entry yet
     └── StoreBusy                    store_busy            the database did not answer in time
@@ -355,6 +356,12 @@ class ForkGuard(EcertError):
     """The log is behind or beside what it once published; it must not sign."""
 
     code = "log_would_fork"
+
+
+class ReadOnly(EcertError):
+    """This database is a copy, was restored, or is no longer the home's: it is read, never written."""
+
+    code = "read_only"
 
 
 class RegisterUnsigned(EcertError):

@@ -154,10 +154,16 @@ def fresh_home(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder / "home"
 
 
+def claim(home: Path, state: Path) -> None:
+    """Let a home that was copied be the registry of its address, as far as a state folder knows."""
+    open_registry(home, around=Surroundings(state=state), claims=True).close()
+
+
 def copy_home(home: Path, folder: Path, clock: SettableClock) -> Registry:
     """Copy a registry's home into a test's folder and open it there."""
     shutil.copytree(home, folder / "home")
-    return open_registry(folder / "home", around=Surroundings(clock=clock, state=folder / "state"))
+    around = Surroundings(clock=clock, state=folder / "state")
+    return open_registry(folder / "home", around=around, claims=True)
 
 
 @pytest.fixture

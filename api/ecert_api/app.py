@@ -15,7 +15,7 @@ from fastapi.telemetry import TelemetryConfig
 from starlette.convertors import Convertor, register_url_convertor
 
 from ecert.config import VERIFY_PER_MINUTE
-from ecert.errors import EcertError, ForkGuard
+from ecert.errors import EcertError, ForkGuard, ReadOnly
 from ecert.registry import MAX_MATTER_BYTES, ROOT, Registry
 from ecert_api import delivery, docs, metrics, pages, problems
 from ecert_api.context import Service
@@ -38,6 +38,7 @@ from ecert_api.routes import (
 from ecert_api.strict import BareRoute, BoundedBodies, HeadAsGet
 
 PUBLISH_SECONDS = 1.0
+CHECK_SECONDS = 600.0  # how often the service asks whether the nightly check is due
 _LOG = logging.getLogger("ecert")
 _DESCRIPTION = """An electronic licence and certificate registry 电子证照库.
 
@@ -139,6 +140,7 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
     background = [
         asyncio.create_task(_publish_for_ever(service)),
         asyncio.create_task(delivery.deliver_for_ever(service.registry, service.metrics)),
+        asyncio.create_task(_check_for_ever(service)),
     ]
     address = app.state.metrics_address
     apart = None if address is None else metrics.serve(service.metrics, *address)
@@ -156,14 +158,26 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
         service.registry.close()
 
 
+async def _check_for_ever(service: Service) -> None:
+    while True:
+        await asyncio.sleep(CHECK_SECONDS)
+        try:
+            await asyncio.to_thread(service.check)
+        except Exception as error:  # noqa: BLE001 - the next time it may pass, and health shows its age
+            _LOG.error("not checked: %s", type(error).__name__)
+            service.metrics.failed("check", error)
+
+
 async def _publish_for_ever(service: Service) -> None:
+    told = ""
     while True:
         try:
             await service.publish()
-        except ForkGuard as error:
-            if service.fork is None:
+        except (ForkGuard, ReadOnly) as error:
+            if told != error.message:  # said once, not every second
                 _LOG.error("%s", error.message)
-            service.fork = error.message
+            told = error.message
+            service.fork = error.message if isinstance(error, ForkGuard) else None
             service.metrics.failed("publish", error)
         except EcertError as error:
             _LOG.warning("not published: %s", error.message)

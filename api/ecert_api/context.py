@@ -15,7 +15,9 @@ from fastapi import Depends, Request
 from starlette.exceptions import HTTPException
 
 from ecert.errors import EcertError
+from ecert.model import Actor
 from ecert.registry import (
+    NIGHTLY,
     AuditEntry,
     Caller,
     DeferredTrail,
@@ -138,6 +140,11 @@ class Service:
         self.fork, self.published_at = None, time.monotonic()
         return note
 
+    def check(self) -> None:
+        """Do the nightly check if it is due, and nobody else is at it. Raises: StoreBusy, HomeError."""
+        if self.registry.checks.is_due():
+            self.registry.checks.run(by=Actor("ecert"), scope=NIGHTLY)
+
     def _gauges(self) -> Iterator[tuple[str, str, float]]:
         """Look up how things stand, for whoever reads the metrics."""
         yield "ecert_log_entries", "Entries in the log.", self.registry.log.head().size
@@ -145,6 +152,10 @@ class Service:
         if self.published_at is not None:
             age = time.monotonic() - self.published_at
             yield "ecert_checkpoint_age_seconds", "Since the newest checkpoint was up to date.", age
+        if (last := self.registry.checks.newest()) is not None:
+            since = (self.registry.clock() - last.finished_at).total_seconds()
+            yield "ecert_check_age_seconds", "Since everything stored was last checked.", since
+            yield "ecert_check_faults", "What the last check found.", last.found
         waiting = self.registry.webhooks.waiting()
         yield "ecert_webhooks_waiting", "Clients that are yet to be told of something.", waiting
 

@@ -64,6 +64,7 @@ PROBLEMS: dict[type[EcertError], tuple[int, str]] = {
     errors.RenderError: (500, "The page cannot be drawn"),
     errors.TimeStampUnavailable: (503, "No time-stamp was to be had"),
     errors.ForkGuard: (503, "The log does not sign"),
+    errors.ReadOnly: (503, "This database is only read"),
     errors.RegisterUnsigned: (503, "The register is not signed"),
     errors.NotPublished: (503, "Not published yet"),
     errors.StoreBusy: (503, "The database is busy"),

@@ -203,8 +203,11 @@ def read_input(name: str) -> bytes:
 
 
 @contextmanager
-def progress(title: str) -> Iterator[Callable[[int, int], None]]:
-    """Show a bar on a terminal while long work runs; nothing elsewhere."""
+def progress(title: str) -> Iterator[Callable[..., None]]:
+    """Show a bar on a terminal while long work runs; nothing elsewhere.
+
+    It is told how much is done, of how much, and (if it is another thing now) of what.
+    """
     from rich.progress import (
         BarColumn,
         MofNCompleteColumn,
@@ -221,7 +224,9 @@ def progress(title: str) -> Iterator[Callable[[int, int], None]]:
     )
     with Progress(*columns, console=words.console, disable=not words.console.is_terminal) as bar:
         task = bar.add_task(title, total=None)
-        yield lambda done, total: bar.update(task, completed=done, total=total)
+        yield lambda done, total, what=title: bar.update(
+            task, completed=done, total=total, description=what
+        )
 
 
 def fail(error: EcertError, as_json: bool, code: int = REFUSED) -> NoReturn:

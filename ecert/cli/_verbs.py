@@ -56,6 +56,21 @@ VERBS = {
         ("setup",),
         "Finish an upgrade: sign what an older version had no register for, so that it issues again.",
     ),
+    "check": Verb(
+        ("checking",),
+        "Compare everything stored with everything signed and logged 核对; exit code 1 names a fault.",
+    ),
+    "backup": Verb(
+        ("backups",),
+        "Copy everything but the passphrase into a new folder while the service runs.",
+    ),
+    "restore": Verb(
+        ("backups",), "Restore a backup into a new home, which only reads until it is accepted."
+    ),
+    "accept": Verb(
+        ("backups",),
+        "Let this database be the registry from now on 接管: all its copies only read.",
+    ),
     "document": Verb(
         ("documents",),
         "Give a certificate's signed original 原件: a PDF that carries its own record and proof.",

@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from ecert._encoding import b64
-from ecert.cli._console import Json, opened, progress, show, verbs
+from ecert.cli._console import Json, opened, progress, show, verbs, words
 
 log_app = typer.Typer(help="The log 登记日志.")
 verbs.add_typer(log_app, name="log")
@@ -21,7 +21,10 @@ def log_info(as_json: Json = False) -> None:
     Example: `ecert log info`
     """
     with opened() as registry:
-        note = registry.log.publish()
+        refusal = registry.refusal()
+        if refusal is None:
+            registry.log.publish()
+        note = registry.log.checkpoint()
         head, vkey = registry.log.head(), registry.log.vkey()
         trail, trail_note = registry.trail.head(), registry.trail.checkpoint()
     shown = {
@@ -37,7 +40,12 @@ def log_info(as_json: Json = False) -> None:
             "vkey": registry.trail.vkey(),
             "checkpoint": trail_note,
         },
+        "writes": refusal is None,
+        "refusal": None if refusal is None else {"code": refusal.code, "detail": refusal.message},
     }
+    if refusal is not None:
+        words.print(f"[yellow]{refusal.code}[/]: ", end="")
+        words.print(refusal.message, markup=False)
     show(shown, as_json, [f"vkey {vkey}\n\n{note}", f"audit trail 审计记录\n\n{trail_note}"])
 
 

@@ -105,6 +105,7 @@ def upgrade(operator: Operator = None, as_json: Json = False) -> None:
     """
     with opened(publishes=True) as registry:
         signed = registry.register.sign_taken_over(by=actor(operator))
+        registry.checks.adopt(by=actor(operator))
     items = [{"agency": one.agency, **one.to_json()} for one in signed]
     lines = [f"{one.agency}  {one.slug}  from {one.from_day}" for one in signed]
     show({"items": items, "next": None}, as_json, lines or ["everything is signed"])

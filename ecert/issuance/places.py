@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from ecert.formats.status_list import shuffle
 from ecert.issuance.order import Work
 from ecert.ledger.acting import Desk
 from ecert.store import Transaction, status_lists
@@ -13,4 +12,4 @@ from ecert.store import Transaction, status_lists
 def take_places(tx: Transaction, desk: Desk, works: list[Work], _now: datetime) -> None:
     """Give every new certificate a place in a status list that cannot be guessed."""
     for work, (number, place) in zip(works, status_lists.allocate(tx, len(works)), strict=True):
-        work.place = number, shuffle(place, desk.secrets.status, number)
+        work.place = number, desk.secrets.place(place, number)

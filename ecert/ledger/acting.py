@@ -15,6 +15,7 @@ from ecert._encoding import Clock, Randomness
 from ecert.catalogue import Catalogue
 from ecert.errors import EcertError, QuotaExceeded
 from ecert.formats.credential import issuer_address
+from ecert.formats.status_list import shuffle
 from ecert.ids import make_serial
 from ecert.keys import SigningKey, derive
 from ecert.ledger.access import refusal as refusal_of
@@ -68,6 +69,10 @@ class Secrets:
     def of(cls, secret: bytes) -> Secrets:
         """Derive them from the registry's secret."""
         return cls(derive(secret, "holder/v1"), derive(secret, "status-index/v1"))
+
+    def place(self, count: int, number: int) -> int:
+        """Give the n-th place of a status list: an index that cannot be guessed."""
+        return shuffle(count, self.status, number)
 
     def hide(self, code: str) -> bytes:
         """Give the HMAC under which a code is kept and found."""
@@ -147,8 +152,11 @@ class Desk:
                 self.trail.append(tx, [entry.refused(error)], now)
                 return None
             rows = [entry.done(**names(result)), *more(result)]
-            index = self.trail.append(tx, rows, now)
-            return result if log is None else log(tx, result, index)
+            index = self.trail.reserve(tx, rows, now)
+            if log is not None:
+                result = log(tx, result, index)
+            self.trail.enter(tx, rows, now)
+            return result
 
         try:
             result = self.store.write(run)

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import os
-import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from ecert._encoding import parse_json, rfc3339, sha256
-from ecert.errors import ForkGuard, HomeError, NotFound, NotPublished, SignatureError
+from ecert._encoding import parse_json, rfc3339
+from ecert.errors import ForkGuard, NotFound, NotPublished, SignatureError
 from ecert.formats.merkle import (
     Edge,
     Reader,
@@ -23,7 +22,16 @@ from ecert.formats.merkle import (
 from ecert.formats.note import Checkpoint, NoteKey, log_key, sign_note, verify_checkpoint
 from ecert.formats.receipt import Receipt
 from ecert.keys import Signer
+from ecert.ledger.notes import LastNote, Mirrors
 from ecert.store import LOG, TILE, TILE_LEVELS, Reading, Store, Transaction, Tree, trees
+
+
+@dataclass(frozen=True, slots=True)
+class Places:
+    """Where notes are kept outside the database: this machine's folder, and mirrors."""
+
+    state: Path
+    mirrors: tuple[str, ...] = ()
 
 
 def append_entries(tx: Transaction, entries: Sequence[bytes]) -> int:
@@ -49,53 +57,6 @@ def add_leaves(tx: Transaction, tree: Tree, edge: Edge, rows: Sequence[Mapping[s
     trees.add_leaves(tx, tree, rows, nodes, grown)
 
 
-class LastNote:
-    """The newest note this machine ever published, kept outside the home.
-
-    A restored backup brings back an old database and an old home, but not an old copy of this
-    file: that is how a fork is noticed before it is signed.
-    """
-
-    def __init__(self, folder: Path, origin: str) -> None:
-        self.path = folder / f"{sha256(origin.encode()).hex()[:32]}.note"
-
-    def read(self) -> str | None:
-        """Give the note, or None when nothing was published from here yet."""
-        try:
-            return self.path.read_text("utf-8")
-        except FileNotFoundError:
-            return None
-        except (OSError, UnicodeDecodeError) as error:
-            raise HomeError(f"the newest note in {self.path.parent} cannot be read") from error
-
-    def fingerprint(self) -> tuple[int, ...] | None:
-        """Give numbers that differ when the file does; None without one. Raises: HomeError."""
-        try:
-            found = self.path.stat()
-        except (FileNotFoundError, NotADirectoryError):
-            return None
-        except OSError as error:
-            raise HomeError(f"the newest note in {self.path.parent} cannot be read") from error
-        return found.st_dev, found.st_ino, found.st_mtime_ns, found.st_size
-
-    def write(self, note: str) -> None:
-        """Replace the note, whole or not at all. Raises: HomeError."""
-        try:
-            self._write(note)
-        except OSError as error:
-            message = f"the newest note cannot be kept in {self.path.parent}: {error.strerror}"
-            raise HomeError(message) from error
-
-    def _write(self, note: str) -> None:
-        self.path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        fresh = self.path.with_suffix(f".{os.getpid()}-{threading.get_ident()}.new")
-        with fresh.open("w", encoding="utf-8") as file:
-            file.write(note)
-            file.flush()
-            os.fsync(file.fileno())
-        fresh.replace(self.path)
-
-
 class Log:
     """One tree that is published 登记日志: its checkpoints are signed after commits, and never a fork.
 
@@ -104,12 +65,31 @@ class Log:
     """
 
     def __init__(
-        self, store: Store, origin: str, signer: Callable[[], Signer], state: Path, tree: Tree = LOG
+        self,
+        store: Store,
+        origin: str,
+        signer: Callable[[], Signer],
+        places: Places,
+        tree: Tree = LOG,
     ) -> None:
         self.origin = origin
         self._store, self._signer, self._tree = store, signer, tree
-        self._outside = LastNote(state, origin)
+        self._outside = LastNote(places.state, origin)
+        self._mirrors = Mirrors.of(places.mirrors, origin)
         self._seen: tuple[int, ...] | None = None
+
+    @property
+    def has_mirrors(self) -> bool:
+        """Tell whether notes are kept on other disks or machines, too."""
+        return bool(self._mirrors.notes)
+
+    def ask(self, reading: Reading) -> bool:
+        """Tell whether somebody outside knows what was published, and this tree extends it.
+
+        That is this machine's last note, or a mirror that can be reached. Raises: ForkGuard, HomeError.
+        """
+        self._check_against(reading, trees.head(reading, self._tree), None)
+        return self._outside.read() is not None or any(True for _ in self._mirrors.answers())
 
     def check(self, reading: Reading) -> None:
         """Check that the tree extends the newest note kept outside; cheap while that is the same.
@@ -125,6 +105,7 @@ class Log:
     def _check_against(self, reading: Reading, head: Edge, published: str | None) -> None:
         """Check a head against the note in the database and the one outside. Raises: ForkGuard."""
         places = {"the database": published, str(self._outside.path): self._outside.read()}
+        places |= dict(self._mirrors.answers())
         for place, note in places.items():
             if note is not None:
                 check_extends(reading, head, self._parse(note, place), place, self._tree)
@@ -169,6 +150,7 @@ class Log:
             trees.add_checkpoint(tx, self._tree, number=number, size=size, note=note, at=at)
             return note
 
+        self._mirrors.write(note)  # before anybody is served it
         kept = self._store.write(work)
         self._outside.write(kept)
         return kept

@@ -22,7 +22,7 @@ MAX_BASIS = 200
 
 
 @dataclass(frozen=True, slots=True)
-class Pen:
+class Registrar:
     """What signs acts upon the register: the registry's key, its address, and randomness for salts."""
 
     key: SigningKey
@@ -31,11 +31,11 @@ class Pen:
 
 
 def enter(
-    tx: Transaction, pen: Pen, acts: Sequence[RegisterStatement], trail_index: int
+    tx: Transaction, registrar: Registrar, acts: Sequence[RegisterStatement], trail_index: int
 ) -> list[int]:
     """Sign acts upon the register and append them to the log, the last lock; give their indexes."""
-    salts = [pen.randomness(SALT_BYTES) for _ in acts]
-    tokens = [sign_register(act, pen.key, base=pen.base) for act in acts]
+    salts = [registrar.randomness(SALT_BYTES) for _ in acts]
+    tokens = [sign_register(act, registrar.key, base=registrar.base) for act in acts]
     entries = [_entry(act, *pair) for act, *pair in zip(acts, tokens, salts, strict=True)]
     first = append_entries(tx, entries)
     places = list(range(first, first + len(acts)))
@@ -118,7 +118,7 @@ class Newcomer:
 
 
 def enter_agency(
-    tx: Transaction, pen: Pen, newcomer: Newcomer, now: datetime, trail_index: int
+    tx: Transaction, registrar: Registrar, newcomer: Newcomer, now: datetime, trail_index: int
 ) -> None:
     """Enter an agency that was just added, and its competences, in the log and in the register."""
     agency, at = newcomer.agency, int(now.timestamp())
@@ -127,7 +127,7 @@ def enter_agency(
     slugs = dict.fromkeys(newcomer.may_issue)
     wanted = [Competence(agency.code, slug, day, newcomer.basis) for slug in slugs]
     acts = [registered(agency, at, day, newcomer.basis), *(granted(one, at) for one in wanted)]
-    _, *places = enter(tx, pen, acts, trail_index)
+    _, *places = enter(tx, registrar, acts, trail_index)
     for one, place in zip(wanted, places, strict=True):
         register.add(tx, replace(one, register_index=place))
 

@@ -20,11 +20,12 @@ from ecert.formats.receipt import SALT_BYTES, commitment
 from ecert.ids import parse_identifier
 from ecert.ledger.log import add_leaves, check_tree
 from ecert.model import DEFAULT_ZONE, Actor, civil_date
-from ecert.store import TRAIL, Reading, Store, Transaction, quotas, rules, trees
+from ecert.store import TRAIL, Reading, Store, Transaction, administration, quotas, rules, trees
 from ecert.store import trail as stored
 from ecert.store.trail import GIVEN, SHOWN
 
 DONE = "done"
+WRITTEN = "written"  # in the details of a row: digests of the rows of administration that it wrote
 
 
 def named(identifier: str) -> str | None:
@@ -103,8 +104,25 @@ class AuditTrail:
         Gives the index of the first, or where it would have been.
         Raises: QuotaExceeded, and then nothing of the transaction may stay.
         """
+        index = self.reserve(tx, entries, now)
+        self.enter(tx, entries, now)
+        return index
+
+    def reserve(self, tx: Transaction, entries: Sequence[AuditEntry], now: datetime) -> int:
+        """Count rows against quotas and lock the trail's head; give the index of the first.
+
+        Raises: QuotaExceeded, and then nothing of the transaction may stay.
+        """
         self._count(tx, entries, now)
-        return self._append(tx, entries, now)
+        return trees.lock_head(tx, TRAIL).size
+
+    def enter(self, tx: Transaction, entries: Sequence[AuditEntry], now: datetime) -> None:
+        """Enter rows that were reserved; the first tells what rows of administration became."""
+        if entries and tx.written:
+            first, *others = entries
+            told = replace(first, details={**first.details, WRITTEN: administration.written(tx)})
+            entries = [told, *others]
+        self._append(tx, entries, now)
 
     def write(self, entries: Sequence[AuditEntry]) -> None:
         """Write the rows of one call, durable when this returns. Raises: QuotaExceeded."""
@@ -160,10 +178,10 @@ class AuditTrail:
             if (most := self._limits.quota(client)) is not None
         ]
 
-    def _append(self, tx: Transaction, entries: Sequence[AuditEntry], now: datetime) -> int:
+    def _append(self, tx: Transaction, entries: Sequence[AuditEntry], now: datetime) -> None:
         edge = trees.lock_head(tx, TRAIL)
         if not entries:
-            return edge.size
+            return
         salts = self._randomness(SALT_BYTES * len(entries))
         at = int(now.timestamp())
         rows = [
@@ -171,7 +189,6 @@ class AuditTrail:
             for place, entry in enumerate(entries)
         ]
         add_leaves(tx, TRAIL, edge, rows)
-        return edge.size
 
 
 def _of_rules(tx: Transaction, entries: Sequence[AuditEntry]) -> list[quotas.Use]:

@@ -15,6 +15,7 @@ from ecert.ledger.rules import Mode
 from ecert.ledger.trail import AuditEntry, DeferredTrail, Trail
 from ecert.registry.agency_versions import check_agency
 from ecert.registry.certificates import Found, IssueRequest, Query
+from ecert.registry.checks import ALL, NIGHTLY, Checked
 from ecert.registry.clients import is_allowed_from
 from ecert.registry.document_maker import TimeStamping
 from ecert.registry.dpop import ProofError
@@ -37,11 +38,13 @@ from ecert.reuse.supervision import figures_csv
 from ecert.store import TILE, DocumentRow, GrantRow, WebhookRow
 
 __all__ = [
+    "ALL",
     "ANYBODY",
     "ASSERTION_TYPE",
     "INVALID_CLIENT",
     "MAX_MATTER_BYTES",
     "METRICS",
+    "NIGHTLY",
     "ROOT",
     "SCOPES",
     "TILE",
@@ -50,6 +53,7 @@ __all__ = [
     "AuditEntry",
     "Caller",
     "Charter",
+    "Checked",
     "Complaint",
     "CopyWish",
     "DeferredTrail",

@@ -13,7 +13,7 @@ from ecert.ledger.directory import Directory
 from ecert.ledger.register import (
     Ending,
     Newcomer,
-    Pen,
+    Registrar,
     changed,
     check_basis,
     check_types,
@@ -92,7 +92,7 @@ class Agencies(Verbs):
             check_types(self.desk.catalogue, may_issue)
             with self.desk.store.reading() as reading:
                 check_new(reading, agency, self._today(agency))
-            pen = self._pen()
+            registrar = self._registrar()
             made = self._maker.for_agency(agency, brings_certificate=brings_certificate)
 
         def work(tx: Transaction, now: datetime) -> None:
@@ -101,7 +101,9 @@ class Agencies(Verbs):
             keys.add(tx, made.row)
 
         def log(tx: Transaction, _done: None, index: int) -> None:
-            enter_agency(tx, pen, Newcomer(agency, may_issue, basis), self.desk.clock(), index)
+            enter_agency(
+                tx, registrar, Newcomer(agency, may_issue, basis), self.desk.clock(), index
+            )
 
         with self._maker.unless_undone(made):
             self.desk.act(entry, work, lambda _done: {"agency": agency.code}, log=log)
@@ -128,7 +130,7 @@ class Agencies(Verbs):
         entry = AuditEntry("agency.change", by, details={"agency": version.agency[:18]})
         with self.desk.audited(entry):
             check_basis(basis)
-            pen = self._pen()
+            registrar = self._registrar()
 
         def work(tx: Transaction, _now: datetime) -> Agency:
             before = _open(tx, version.agency)
@@ -138,7 +140,7 @@ class Agencies(Verbs):
         def log(tx: Transaction, before: Agency, index: int) -> Agency:
             now = self.desk.clock()
             act = changed(newest_version(tx, before), version, basis, int(now.timestamp()))
-            enter(tx, pen, [act], index)
+            enter(tx, registrar, [act], index)
             agencies.put_version(tx, version)
             if version.from_day <= civil_date(now, before.time_zone):
                 agencies.take_version(tx, version)
@@ -160,7 +162,7 @@ class Agencies(Verbs):
         entry = AuditEntry("agency.close", by, details={"agency": code[:18]})
         with self.desk.audited(entry):
             check_basis(basis)
-            pen = self._pen()
+            registrar = self._registrar()
 
         def work(tx: Transaction, now: datetime) -> list[Ending]:
             agency = _open(tx, code)
@@ -180,7 +182,7 @@ class Agencies(Verbs):
         def log(tx: Transaction, going: list[Ending], index: int) -> list[Ending]:
             at = int(self.desk.clock().timestamp())
             acts = [act for one in going for act in one.acts(basis, at)]
-            enter(tx, pen, [*acts, closed(code, from_day, basis, at)], index)
+            enter(tx, registrar, [*acts, closed(code, from_day, basis, at)], index)
             for one in going:
                 one.put(tx)
             agencies.put(tx, code, closed_on=from_day.isoformat())
@@ -191,8 +193,8 @@ class Agencies(Verbs):
         self._settlement.prepare_key(code, by=by)
         return self.get(code)
 
-    def _pen(self) -> Pen:
-        return Pen(self.desk.keys.registry_key(), self.desk.base, self.desk.randomness)
+    def _registrar(self) -> Registrar:
+        return Registrar(self.desk.keys.registry_key(), self.desk.base, self.desk.randomness)
 
     @needs(CLIENTS)
     def require_dpop(self, code: str, *, requires: bool, by: Actor) -> Agency:

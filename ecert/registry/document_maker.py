@@ -15,10 +15,11 @@ from ecert.keys import SigningKey
 from ecert.ledger.access import no_certificate
 from ecert.ledger.acting import Desk
 from ecert.ledger.successors import read_successors
-from ecert.model import Record
+from ecert.ledger.trail import AuditEntry
+from ecert.model import Actor, Record
 from ecert.pdf.parts import Parts, presented
 from ecert.registry.log import PublishedLog
-from ecert.store import CopyRow, DocumentRow, agencies, documents
+from ecert.store import CopyRow, DocumentRow, Transaction, agencies, documents
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,9 +76,15 @@ class DocumentMaker:
         return self._kept_for_certain(copy.log_index)
 
     def keep(self, rows: Sequence[Mapping[str, Any]]) -> None:
-        """Keep files in one transaction; what is there already stays."""
+        """Keep files in one transaction, told in the trail; what is there already stays."""
         if rows:
-            self._desk.store.write(lambda tx: documents.keep(tx, rows))
+            now, entry = self._desk.clock(), AuditEntry("document.make", Actor("ecert"))
+
+            def work(tx: Transaction) -> None:
+                if kept := documents.keep(tx, rows):
+                    self._desk.trail.append(tx, [entry.done(count=str(kept))], now)
+
+            self._desk.store.write(work)
 
     def _parts(self, record: Record, kind: CertificateType, *, publishes: bool) -> Parts:
         return Parts(

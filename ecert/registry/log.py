@@ -10,14 +10,16 @@ from ecert.errors import NotPublished
 from ecert.formats.merkle import Edge
 from ecert.formats.receipt import Receipt
 from ecert.ledger.log import Log, check_log, export_tiles, read_published
+from ecert.ledger.pen import Pen
 from ecert.store import Store
 
 
 class PublishedLog:
     """The registry's log, as anybody may see it; publishing signs the audit trail's head too."""
 
-    def __init__(self, store: Store, log: Log, trail: Log, clock: Clock) -> None:
-        self._store, self._log, self._trail, self._clock = store, log, trail, clock
+    def __init__(self, store: Store, logs: tuple[Log, Log], pen: Pen, clock: Clock) -> None:
+        self._store, self._pen, self._clock = store, pen, clock
+        self._log, self._trail = logs
 
     @property
     def origin(self) -> str:
@@ -27,9 +29,11 @@ class PublishedLog:
     def publish(self) -> str:
         """Sign checkpoints over all that is committed, of log and trail; give the log's newest.
 
-        Raises: ForkGuard.
+        Raises: ForkGuard, ReadOnly.
         """
         now = self._clock()
+        with self._store.reading() as reading:
+            self._pen.check(reading)
         note = self._log.publish(now)
         self._trail.publish(now)
         return note

@@ -13,7 +13,7 @@ from ecert.ledger.acting import Desk, Verbs, needs
 from ecert.ledger.log import make_receipts
 from ecert.ledger.register import (
     Ending,
-    Pen,
+    Registrar,
     check_basis,
     check_types,
     end_competence,
@@ -26,7 +26,7 @@ from ecert.ledger.trail import AuditEntry
 from ecert.model import PAPER, Actor, Agency, Competence, civil_date
 from ecert.registry.settlement import Settlement
 from ecert.registry.transfer import Transfer, hand_over
-from ecert.store import Transaction, agencies, register, trees
+from ecert.store import Transaction, agencies, register, settings, trees
 
 MAX_PAGE = 100
 DAY = timedelta(days=1)
@@ -98,7 +98,7 @@ class Register(Verbs):
         """
         wish = term or Term()
         entry = AuditEntry("competence.grant", by, details={"agency": agency[:18]})
-        pen = self._pen_for(entry, basis, slugs)
+        registrar = self._registrar_for(entry, basis, slugs)
 
         def work(tx: Transaction, now: datetime) -> list[Competence]:
             found = _open_agency(tx, agency)
@@ -108,7 +108,7 @@ class Register(Verbs):
 
         def log(tx: Transaction, wanted: list[Competence], index: int) -> list[Competence]:
             at = int(self.desk.clock().timestamp())
-            places = enter(tx, pen, [granted(one, at) for one in wanted], index)
+            places = enter(tx, registrar, [granted(one, at) for one in wanted], index)
             done = [
                 replace(one, register_index=place)
                 for one, place in zip(wanted, places, strict=True)
@@ -138,7 +138,7 @@ class Register(Verbs):
         Raises: InputError, NotFound, IssuedAfter, KeyUnavailable.
         """
         entry = AuditEntry("competence.end", by, details={"agency": agency[:18]})
-        pen = self._pen_for(entry, basis, slugs)
+        registrar = self._registrar_for(entry, basis, slugs)
 
         def work(tx: Transaction, now: datetime) -> list[Ending]:
             found = _open_agency(tx, agency)
@@ -157,7 +157,7 @@ class Register(Verbs):
 
         def log(tx: Transaction, ended: list[Ending], index: int) -> list[Ending]:
             at = int(self.desk.clock().timestamp())
-            enter(tx, pen, [act for one in ended for act in one.acts(basis, at)], index)
+            enter(tx, registrar, [act for one in ended for act in one.acts(basis, at)], index)
             for one in ended:
                 one.put(tx)
             return ended
@@ -177,7 +177,7 @@ class Register(Verbs):
         """
         told = {"agency": agency[:18], "to": to[:18]}
         entry = AuditEntry("competence.transfer", by, details=told)
-        pen = self._pen_for(entry, basis, slugs)
+        registrar = self._registrar_for(entry, basis, slugs)
 
         def work(tx: Transaction, now: datetime) -> list[Transfer]:
             known = agencies.lock(tx, [one.code for one in agencies.listed(tx)])
@@ -193,7 +193,7 @@ class Register(Verbs):
             at = int(self.desk.clock().timestamp())
             acts = [transferred(one.ended, from_day, basis, at) for one in done]
             void = [act for one in done for act in Ending(None, one.void).acts(basis, at)]
-            for one, place in zip(done, enter(tx, pen, [*acts, *void], index), strict=False):
+            for one, place in zip(done, enter(tx, registrar, [*acts, *void], index), strict=False):
                 Ending(one.ended, one.void).put(tx)
                 if one.begun is not None:
                     register.add(tx, replace(one.begun, register_index=place))
@@ -209,7 +209,7 @@ class Register(Verbs):
 
         Raises: KeyUnavailable.
         """
-        pen = self._pen()
+        registrar = self._registrar()
 
         def work(tx: Transaction, _now: datetime) -> list[Competence]:
             agencies.lock(tx, [one.code for one in agencies.listed(tx)])
@@ -217,7 +217,11 @@ class Register(Verbs):
 
         def log(tx: Transaction, waiting: list[Competence], index: int) -> list[Competence]:
             at = int(self.desk.clock().timestamp())
-            places = enter(tx, pen, [granted(one, at) for one in waiting], index) if waiting else []
+            places = (
+                enter(tx, registrar, [granted(one, at) for one in waiting], index)
+                if waiting
+                else []
+            )
             signed = [
                 replace(one, register_index=place)
                 for one, place in zip(waiting, places, strict=True)
@@ -230,39 +234,41 @@ class Register(Verbs):
         return self.desk.act(entry, work, lambda found: {"count": str(len(found))}, log=log)
 
     @needs(None)
-    def say_again(self, *, by: Actor) -> None:
-        """Sign the whole register anew, for the address was changed before anything was published.
+    def say_again(self, moved: Mapping[str, str], *, by: Actor) -> None:
+        """Take over a changed address before anything was published, and sign the whole register anew.
 
         What was signed under the old address stays in the log, and says nothing about the new one.
         """
-        pen = self._pen()
+        registrar = self._registrar()
 
         def work(tx: Transaction, _now: datetime) -> list[Agency]:
+            for name, value in moved.items():
+                settings.put(tx, name, value)
             return agencies.listed(tx)
 
         def log(tx: Transaction, known: list[Agency], index: int) -> list[Agency]:
             at, versions = int(self.desk.clock().timestamp()), agencies.versions(tx)
             first = {one.agency: one.from_day for one in reversed(versions)}
-            acts = [registered(one, at, first[one.code], pen.base) for one in known]
+            acts = [registered(one, at, first[one.code], registrar.base) for one in known]
             held = register.competences(tx)
-            places = enter(tx, pen, [*acts, *(granted(one, at) for one in held)], index)
+            places = enter(tx, registrar, [*acts, *(granted(one, at) for one in held)], index)
             for one, place in zip(held, places[len(acts) :], strict=True):
                 register.put(tx, replace(one, register_index=place))
             return known
 
         self.desk.act(AuditEntry("register.resign", by), work, log=log)
 
-    def _pen_for(self, entry: AuditEntry, basis: str, slugs: Sequence[str]) -> Pen:
-        """Check what an act upon some types rests on, and take up the pen; a refusal is a row."""
+    def _registrar_for(self, entry: AuditEntry, basis: str, slugs: Sequence[str]) -> Registrar:
+        """Check what an act upon some types rests on, and give the registrar; a refusal is a row."""
         with self.desk.audited(entry):
             check_basis(basis)
             check_types(self.desk.catalogue, slugs)
             if not slugs:
                 raise InputError("name at least one type, such as construction-permit")
-            return self._pen()
+            return self._registrar()
 
-    def _pen(self) -> Pen:
-        return Pen(self.desk.keys.registry_key(), self.desk.base, self.desk.randomness)
+    def _registrar(self) -> Registrar:
+        return Registrar(self.desk.keys.registry_key(), self.desk.base, self.desk.randomness)
 
 
 def require_room(held: Iterable[Competence], wanted: Sequence[Competence]) -> None:

@@ -9,16 +9,21 @@ from pathlib import Path
 
 from ecert._encoding import Clock, Randomness, instant
 from ecert.catalogue import Catalogue
+from ecert.errors import EcertError, ForkGuard, HomeError, ReadOnly
+from ecert.inspection.signatures import SignaturePart
 from ecert.keys import Trust, TrustedRegistry
 from ecert.ledger.acting import Charter, Desk, Secrets
 from ecert.ledger.directory import Directory
-from ecert.ledger.log import Log
-from ecert.ledger.register import Newcomer, Pen, check_types, enter_agency, read_roll
+from ecert.ledger.log import Log, Places
+from ecert.ledger.pen import IDENTITY, Pen
+from ecert.ledger.register import Newcomer, Registrar, check_types, enter_agency, read_roll
 from ecert.ledger.trail import AuditEntry, AuditTrail
 from ecert.model import Actor, Agency
 from ecert.registry.agencies import Agencies
+from ecert.registry.backups import Backups
 from ecert.registry.certificates import Certificates
 from ecert.registry.changes import Changes
+from ecert.registry.checks import Checks
 from ecert.registry.clients import Clients
 from ecert.registry.document_maker import NO_STAMPING, DocumentMaker, TimeStamping
 from ecert.registry.documents import Documents
@@ -44,7 +49,7 @@ from ecert.registry.tokens import Tokens
 from ecert.registry.trail import AuditedTrail
 from ecert.registry.types import Types
 from ecert.registry.webhooks import Webhooks
-from ecert.store import TRAIL, Store, Transaction, agencies, keys, settings
+from ecert.store import TRAIL, Reading, Store, Transaction, agencies, keys, settings
 from ecert.verification import Report, Verifier
 
 FOUNDED, TRIAL = "registered with the registry", "trial home"
@@ -55,7 +60,7 @@ class Premises:
     """Where a registry is, and what it is opened with.
 
     ``home`` holds the private keys, ``state`` the newest notes (never under the home); ``secret``
-    are the 32 bytes that open the keys.
+    are the 32 bytes that open the keys. ``mirrors`` are folders that get each note, too.
     """
 
     home: Path
@@ -64,6 +69,8 @@ class Premises:
     clock: Clock
     randomness: Randomness
     stamping: TimeStamping = NO_STAMPING
+    mirrors: tuple[str, ...] = ()
+    is_read_only: bool = False
 
 
 class Registry:
@@ -81,8 +88,12 @@ class Registry:
         ring = KeyRing(store, home=premises.home, unlock=lambda: premises.secret)
         self._maker = KeyMaker(ring, charter, premises.clock)
         directory = Directory(store)
-        self._log = Log(store, charter.origin, ring.log_signer, premises.state)
-        trail = Log(store, charter.trail_origin, ring.log_signer, premises.state, TRAIL)
+        places = Places(premises.state, premises.mirrors)
+        self._log = Log(store, charter.origin, ring.log_signer, places)
+        trail = Log(store, charter.trail_origin, ring.log_signer, places, TRAIL)
+        self.pen = Pen(
+            store, (self._log, trail), premises.state, is_read_only=premises.is_read_only
+        )
         clock, randomness = premises.clock, premises.randomness
         self.desk = Desk(
             store=store,
@@ -101,9 +112,9 @@ class Registry:
         self, ring: KeyRing, directory: Directory, trail: Log, stamping: TimeStamping
     ) -> None:
         desk = self.desk
-        self.log = PublishedLog(desk.store, self._log, trail, desk.clock)
+        self.log = PublishedLog(desk.store, (self._log, trail), self.pen, desk.clock)
         self.trail = AuditedTrail(desk, trail)
-        self.status = StatusLists(desk.store, base=desk.base, key=ring.status_key, clock=desk.clock)
+        self.status = StatusLists(desk, ring.status_key, self._require_newest)
         self.types = Types(desk.store, desk.catalogue, desk.charter)
         self.keys = Keys(desk, ring, self._maker)
         self.clients, self.webhooks = Clients(desk, directory), Webhooks(desk)
@@ -122,6 +133,8 @@ class Registry:
         self.dossiers = Dossiers(desk, self.log, maker)
         self.changes, self.objections = Changes(desk), Objections(desk, self.certificates)
         self.supervision, self.receptions = Supervision(desk), Receptions(desk)
+        self.checks = Checks(desk, trail, self._signatures)
+        self.backups = Backups(desk, self.home, (self._log, trail), self.pen)
 
     @property
     def base(self) -> str:
@@ -132,6 +145,33 @@ class Registry:
     def is_trial(self) -> bool:
         """Tell whether this is a trial home."""
         return self.charter.is_trial
+
+    def take_up(self, *, claims: bool = False) -> None:
+        """Let everything that is written be asked for the pen; ``claims``: this is a new registry.
+
+        Raises: HomeError when this machine's memory cannot be read or written.
+        """
+        with self.store.reading() as reading:
+            if claims:
+                self.pen.claim(reading)
+            refusal = self.pen.refusal(reading)
+        self.store.guard = self.pen.check
+        if refusal is None:
+            self.keys.complete(by=Actor("ecert open"))
+
+    def refusal(self) -> EcertError | None:
+        """Say why nothing is written or signed here; None where this is the registry."""
+        with self.store.reading() as reading:
+            try:
+                self._require_newest(reading)
+            except (ReadOnly, ForkGuard, HomeError) as error:
+                return error
+        return None
+
+    def _require_newest(self, reading: Reading) -> None:
+        """Refuse to speak of statuses from a copy, or from behind what was published."""
+        self.pen.check(reading)
+        self._log.check(reading)
 
     def close(self) -> None:
         """Give back the database's connections."""
@@ -156,13 +196,14 @@ class Registry:
             settings.put(tx, "base_url", charter.base)
             settings.put(tx, "origin", charter.origin)
             settings.put(tx, "founded_at", str(int(now.timestamp())))
+            settings.put(tx, IDENTITY, self.desk.randomness(16).hex())
 
         def log(tx: Transaction, _done: None, index: int) -> None:
             if agency is None:
                 return
             key = self.keys.ring.key_of(one.row for one in made)
-            pen = Pen(key, charter.base, self.desk.randomness)
-            enter_agency(tx, pen, self._founder(agency, may_issue), self.clock(), index)
+            registrar = Registrar(key, charter.base, self.desk.randomness)
+            enter_agency(tx, registrar, self._founder(agency, may_issue), self.clock(), index)
 
         entry = AuditEntry("registry.init", by, details={"base_url": charter.base})
         self.desk.act(entry, work, log=log)
@@ -172,6 +213,9 @@ class Registry:
         if may_issue is not None or not self.is_trial:
             return Newcomer(agency, may_issue or (), FOUNDED)
         return Newcomer(agency, [one.slug for one in self.catalogue], TRIAL)
+
+    def _signatures(self, share: int | None) -> SignaturePart:
+        return SignaturePart(self.verifier(is_offline=True), self.trusted(), share)
 
     # -- verifying -----------------------------------------------------------------------------------
 

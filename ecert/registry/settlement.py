@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from dataclasses import replace
 from datetime import datetime
 
-from ecert.errors import EcertError, ForkGuard, HomeError
+from ecert.errors import EcertError, ForkGuard, HomeError, ReadOnly
 from ecert.keys import Role
 from ecert.ledger.access import pick
 from ecert.ledger.acting import Desk, Verbs, needs
@@ -55,7 +55,7 @@ class Settlement(Verbs):
         if waits:
             try:
                 self._settle(now)
-            except (ForkGuard, HomeError):
+            except (ForkGuard, HomeError, ReadOnly):
                 self._settled = -1  # nothing is written meanwhile; the next one tries again
             except BaseException:
                 self._settled = -1

@@ -6,11 +6,11 @@ import re
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from ecert._encoding import Clock
 from ecert.errors import EcertError, NotFound
 from ecert.formats.status_list import PARTS, TTL, details_uri, sign_details, sign_list
 from ecert.keys import SigningKey
-from ecert.store import Reading, Store, status_lists
+from ecert.ledger.acting import Desk
+from ecert.store import Reading, status_lists
 
 _ADDRESS = re.compile(r"/status/(0|[1-9][0-9]{0,8})(?:/details/(0|[1-9][0-9]?))?", re.ASCII)
 
@@ -26,9 +26,13 @@ class StatusLists:
     """Makes status tokens: a change shows at once, and an unchanged list is signed twice a minute."""
 
     def __init__(
-        self, store: Store, *, base: str, key: Callable[[], SigningKey], clock: Clock
+        self,
+        desk: Desk,
+        key: Callable[[], SigningKey],
+        require_newest: Callable[[Reading], None],
     ) -> None:
-        self._store, self._base, self._key, self._clock = store, base, key, clock
+        self._store, self._base, self._clock = desk.store, desk.base, desk.clock
+        self._key, self._require_newest = key, require_newest
         self._kept: dict[str, _Kept] = {}
 
     def status_token(self, uri: str) -> str | None:
@@ -42,12 +46,16 @@ class StatusLists:
             return None
 
     def token(self, number: int, *, part: int | None = None) -> str:
-        """Give a signed list, or a part (0 to 15) of its details. Raises: NotFound."""
+        """Give a signed list, or a part (0 to 15) of its details.
+
+        Raises: NotFound; ReadOnly, ForkGuard where this is not the registry's newest database.
+        """
         uri = f"{self._base}/status/{number}"
         if part is not None:
             uri = details_uri(uri, part)
         now = self._clock().timestamp()
         with self._store.reading() as reading:
+            self._require_newest(reading)
             fingerprint = status_lists.fingerprint(reading, number)
             kept = self._kept.get(uri)
             is_fresh = kept is not None and 0 <= now - kept.signed_at < TTL / 2

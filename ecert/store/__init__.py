@@ -1,6 +1,7 @@
 """The database: the only import of SQLAlchemy. One file a noun, functions over a Reading or a Transaction."""
 
 from ecert.store.certificates import Filter, NewCertificate, Visibility
+from ecert.store.checks import CheckRow
 from ecert.store.clients import ClientRow
 from ecert.store.connection import Reading, Transaction
 from ecert.store.documents import CopyRow, DocumentRow
@@ -21,6 +22,7 @@ __all__ = [
     "TILE",
     "TILE_LEVELS",
     "TRAIL",
+    "CheckRow",
     "ClientRow",
     "CopyRow",
     "DelegationRow",

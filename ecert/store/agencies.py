@@ -53,11 +53,13 @@ def lock(tx: Transaction, codes: Iterable[str]) -> dict[str, Agency]:
 def add(tx: Transaction, agency: Agency, at: int) -> None:
     """Register an agency."""
     tx.connection.execute(insert(t.agencies).values(**agency.to_json(), created_at=at))
+    tx.wrote(t.agencies, agency.code)
 
 
 def put(tx: Transaction, code: str, **columns: Any) -> None:
     """Change what is known of an agency."""
     tx.connection.execute(update(t.agencies).where(t.agencies.c.code == code).values(**columns))
+    tx.wrote(t.agencies, code)
 
 
 def take_version(tx: Transaction, version: AgencyVersion) -> None:
@@ -94,6 +96,7 @@ def put_version(tx: Transaction, version: AgencyVersion) -> None:
         "parent": version.parent,
     }
     tx.connection.execute(insert(t.agency_versions).values(**values))
+    tx.wrote(t.agency_versions, version.agency, day)
 
 
 def put_requires_dpop(tx: Transaction, agency: str, by: str, *, requires: bool) -> None:
@@ -120,6 +123,7 @@ def put_image(tx: Transaction, agency: str, image: bytes | None) -> None:
     tx.connection.execute(delete(t.agency_images).where(t.agency_images.c.agency == agency))
     if image is not None:
         tx.connection.execute(insert(t.agency_images).values(agency=agency, image=image))
+    tx.wrote(t.agency_images, agency)
 
 
 def _agency(row: Row[Any]) -> Agency:

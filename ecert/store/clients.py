@@ -102,6 +102,7 @@ def add(tx: Transaction, row: ClientRow, at: int) -> None:
     """Register a client with its keys."""
     values = {"id": row.id, "name": row.name, "agency": row.agency, "created_at": at}
     tx.connection.execute(insert(t.clients).values(**values, **_changeable(row)))
+    tx.wrote(t.clients, row.id)
     for kid, jwk in row.keys.items():
         add_key(tx, row.id, kid, jwk, at)
 
@@ -111,6 +112,7 @@ def put(tx: Transaction, row: ClientRow) -> None:
     tx.connection.execute(
         update(t.clients).where(t.clients.c.id == row.id).values(**_changeable(row))
     )
+    tx.wrote(t.clients, row.id)
 
 
 def _changeable(row: ClientRow) -> dict[str, Any]:
@@ -134,6 +136,7 @@ def add_key(tx: Transaction, client_id: str, kid: str, jwk: Mapping[str, Any], a
     """Give a client one more key."""
     values = {"client": client_id, "kid": kid, "jwk": orjson.dumps(dict(jwk)), "created_at": at}
     tx.connection.execute(insert(t.client_keys).values(**values))
+    tx.wrote(t.client_keys, client_id, kid)
 
 
 def retire_key(tx: Transaction, client_id: str, kid: str, at: int) -> None:
@@ -141,3 +144,4 @@ def retire_key(tx: Transaction, client_id: str, kid: str, at: int) -> None:
     c = t.client_keys.c
     where = update(t.client_keys).where(c.client == client_id, c.kid == kid)
     tx.connection.execute(where.values(retired_at=at))
+    tx.wrote(t.client_keys, client_id, kid)

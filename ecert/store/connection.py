@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from sqlalchemy import Connection, Row, Select
+from sqlalchemy import Connection, Row, Select, Table
 
 
 class Reading:
@@ -29,6 +29,14 @@ class Transaction(Reading):
     Locks are taken in one order everywhere: idempotency → rests_on → counters → certificates →
     audit head → log head.
     """
+
+    def __init__(self, connection: Connection) -> None:
+        super().__init__(connection)
+        self.written: set[tuple[Table, tuple[str | int, ...]]] = set()
+
+    def wrote(self, table: Table, *key: str | int) -> None:
+        """Note that a row of administration was added, changed or removed: the trail says what it became."""
+        self.written.add((table, key))
 
 
 def held_still(reading: Reading, query: Select[Any]) -> Select[Any]:

@@ -64,13 +64,17 @@ def count_pending(reading: Reading) -> int:
     return int(reading.connection.execute(query).scalar_one())
 
 
-def keep(tx: Transaction, rows: Sequence[Mapping[str, Any]]) -> None:
-    """Keep signed files, each once: what is there already stays and the new one is dropped."""
+def keep(tx: Transaction, rows: Sequence[Mapping[str, Any]]) -> int:
+    """Keep signed files, each once: what is there already stays. Gives how many are new."""
     wanted = [row["log_index"] for row in rows]
     c = t.documents.c.log_index
     there = set(tx.connection.execute(select(c).where(c.in_(wanted))).scalars())
-    if fresh := [dict(row) for row in rows if row["log_index"] not in there]:
+    fresh = [dict(row) for row in rows if row["log_index"] not in there]
+    if fresh:
         tx.connection.execute(insert(t.documents), fresh)
+    for row in fresh:
+        tx.wrote(t.documents, row["log_index"])
+    return len(fresh)
 
 
 def copies(reading: Reading, certificate: str) -> list[CopyRow]:

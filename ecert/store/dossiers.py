@@ -75,3 +75,6 @@ def put(
     ]
     if fresh:
         tx.connection.execute(insert(t.dossier_items), fresh)
+    tx.wrote(t.dossiers, row.id)
+    for item in fresh:
+        tx.wrote(t.dossier_items, row.id, item["material"], item["certificate"])

@@ -17,7 +17,7 @@ from ecert.errors import HomeError
 from ecert.store.tables import audit_head, log_head, metadata
 
 BUSY_MILLISECONDS = 15_000
-HEAD = "0008"  # the newest migration
+HEAD = "0009"  # the newest migration
 _WRITER = "ecert_writer"
 
 

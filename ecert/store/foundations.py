@@ -37,11 +37,11 @@ def _followed(reading: Reading, start: str, source: Any, target: Any) -> list[Re
 # -- what rests on it ------------------------------------------------------------------------------
 
 
-def dependents(reading: Reading, certificate: str) -> frozenset[str]:
+def dependents(reading: Reading, certificate: str, *, ever: bool = False) -> frozenset[str]:
     """Name all that rests on a certificate, at any depth.
 
     Whoever rests on an earlier version rests on the newest; through a version that was superseded
-    nothing is reached, for its successor may rest on something else.
+    nothing is reached, for its successor may rest on something else (``ever``: it once did).
     """
     f, c = t.foundations.c, t.certificates.c
     found: set[str] = set()
@@ -56,7 +56,7 @@ def dependents(reading: Reading, certificate: str) -> frozenset[str]:
             above.update((row.certificate, row.superseded_by) for row in rows)
         fresh = above.keys() - found
         found |= fresh
-        waiting = {one for one in fresh if above[one] is None}
+        waiting = {one for one in fresh if ever or above[one] is None}
     return frozenset(found - {certificate})
 
 

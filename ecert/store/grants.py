@@ -80,6 +80,7 @@ def add_request(tx: Transaction, row: RequestRow) -> None:
     """Keep a request for a grant."""
     columns = {name: getattr(row, name) for name in RequestRow.__slots__}
     tx.connection.execute(insert(t.grant_requests).values(**columns))
+    tx.wrote(t.grant_requests, row.id)
 
 
 def request(reading: Reading, request_id: str) -> RequestRow | None:
@@ -106,6 +107,7 @@ def put_request(tx: Transaction, request_id: str, **columns: Any) -> None:
     """Change a request: that it was used, tried, or has a use code."""
     where = update(t.grant_requests).where(t.grant_requests.c.id == request_id)
     tx.connection.execute(where.values(**columns))
+    tx.wrote(t.grant_requests, request_id)
 
 
 def add(tx: Transaction, row: GrantRow) -> None:
@@ -113,6 +115,7 @@ def add(tx: Transaction, row: GrantRow) -> None:
     columns = {name: getattr(row, name) for name in GrantRow.__slots__}
     columns["fields"] = orjson.dumps(columns["fields"])
     tx.connection.execute(insert(t.grants).values(**columns))
+    tx.wrote(t.grants, row.id)
 
 
 def find(reading: Reading, grant_id: str) -> GrantRow | None:
@@ -149,6 +152,7 @@ def revoke(tx: Transaction, grant_id: str, at: int) -> None:
     c = t.grants.c
     where = update(t.grants).where(c.id == grant_id, c.revoked_at.is_(None))
     tx.connection.execute(where.values(revoked_at=at))
+    tx.wrote(t.grants, grant_id)
 
 
 def add_delegation(tx: Transaction, row: DelegationRow) -> None:
@@ -156,6 +160,7 @@ def add_delegation(tx: Transaction, row: DelegationRow) -> None:
     columns = {name: getattr(row, name) for name in DelegationRow.__slots__}
     columns["matters"] = " ".join(row.matters)
     tx.connection.execute(insert(t.delegations).values(**columns))
+    tx.wrote(t.delegations, row.id)
 
 
 def delegation(reading: Reading, delegation_id: str) -> DelegationRow | None:
@@ -181,3 +186,4 @@ def revoke_delegation(tx: Transaction, delegation_id: str, at: int) -> None:
     c = t.delegations.c
     where = update(t.delegations).where(c.id == delegation_id, c.revoked_at.is_(None))
     tx.connection.execute(where.values(revoked_at=at))
+    tx.wrote(t.delegations, delegation_id)

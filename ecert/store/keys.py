@@ -70,11 +70,13 @@ def add(tx: Transaction, key: KeyRow) -> None:
             created_at=key.created_at,
         )
     )
+    tx.wrote(t.keys, key.kid)
 
 
 def put(tx: Transaction, kid: str, **columns: Any) -> None:
     """Change a key's row: its state, its certificate, when it was retired."""
     tx.connection.execute(update(t.keys).where(t.keys.c.kid == kid).values(**columns))
+    tx.wrote(t.keys, kid)
 
 
 def _key(row: Row[Any]) -> KeyRow:

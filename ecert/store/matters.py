@@ -55,3 +55,5 @@ def digests(reading: Reading) -> dict[tuple[str, int], bytes]:
 def add(tx: Transaction, rows: Sequence[Mapping[str, Any]]) -> None:
     """Add versions of matters."""
     tx.connection.execute(insert(t.matters), [dict(row) for row in rows])
+    for row in rows:
+        tx.wrote(t.matters, row["code"], row["version"])

@@ -39,12 +39,14 @@ def add(tx: Transaction, row: ObjectionRow) -> None:
     """Keep an objection."""
     columns = {name: getattr(row, name) for name in ObjectionRow.__slots__}
     tx.connection.execute(insert(t.objections).values(**columns))
+    tx.wrote(t.objections, row.id)
 
 
 def put(tx: Transaction, objection_id: str, **columns: Any) -> None:
     """Answer an objection."""
     where = update(t.objections).where(t.objections.c.id == objection_id)
     tx.connection.execute(where.values(**columns))
+    tx.wrote(t.objections, objection_id)
 
 
 def lock(tx: Transaction, objection_id: str) -> ObjectionRow | None:

@@ -29,9 +29,11 @@ def put(tx: Transaction, issuer: str, settings: Mapping[str, Any], at: int) -> N
     tx.connection.execute(t.identity_providers.delete().where(c.issuer == issuer))
     values = {"issuer": issuer, "settings": orjson.dumps(dict(settings)), "created_at": at}
     tx.connection.execute(insert(t.identity_providers).values(**values))
+    tx.wrote(t.identity_providers, issuer)
 
 
 def end(tx: Transaction, issuer: str, at: int) -> None:
     """Believe an identity provider no longer."""
     where = update(t.identity_providers).where(t.identity_providers.c.issuer == issuer)
     tx.connection.execute(where.values(ended_at=at))
+    tx.wrote(t.identity_providers, issuer)

@@ -55,6 +55,7 @@ def add(tx: Transaction, row: ReceptionRow) -> None:
     columns = {name: getattr(row, name) for name in ReceptionRow.__slots__}
     columns |= {"acts": " ".join(row.acts), "slugs": " ".join(row.slugs)}
     tx.connection.execute(insert(t.receptions).values(**columns))
+    tx.wrote(t.receptions, row.id)
 
 
 def find(reading: Reading, reception: str) -> ReceptionRow | None:
@@ -79,6 +80,7 @@ def end(tx: Transaction, reception: str, at: int) -> None:
     c = t.receptions.c
     where = update(t.receptions).where(c.id == reception, c.ended_at.is_(None))
     tx.connection.execute(where.values(ended_at=at))
+    tx.wrote(t.receptions, reception)
 
 
 def _row(row: Any) -> ReceptionRow:

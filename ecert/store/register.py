@@ -51,17 +51,20 @@ def transferred(reading: Reading) -> list[Competence]:
 def add(tx: Transaction, competence: Competence) -> None:
     """Give an agency a competence."""
     tx.connection.execute(insert(t.competences).values(**_columns(competence)))
+    _wrote(tx, competence)
 
 
 def put(tx: Transaction, competence: Competence) -> None:
     """Change a competence, which agency, type and first day name."""
     where = update(t.competences).where(*_named(competence))
     tx.connection.execute(where.values(**_columns(competence)))
+    _wrote(tx, competence)
 
 
 def remove(tx: Transaction, competence: Competence) -> None:
     """Remove a competence that never began; the log keeps what was said of it."""
     tx.connection.execute(delete(t.competences).where(*_named(competence)))
+    _wrote(tx, competence)
 
 
 def add_statements(tx: Transaction, rows: Iterable[Mapping[str, Any]]) -> None:
@@ -85,6 +88,10 @@ def issued_since(reading: Reading, agency: str, slug: str | None, at: int) -> in
     where += [] if slug is None else [c.slug == slug]
     row = reading.one(select(func.count().label("found")).where(*where))
     return 0 if row is None else int(row.found)
+
+
+def _wrote(tx: Transaction, one: Competence) -> None:
+    tx.wrote(t.competences, one.agency, one.slug, one.from_day.isoformat())
 
 
 def _named(one: Competence) -> tuple[ColumnElement[bool], ...]:

@@ -60,6 +60,7 @@ def add(tx: Transaction, row: RuleRow) -> None:
     columns = {name: getattr(row, name) for name in RuleRow.__slots__}
     columns["fields"] = " ".join(row.fields)
     tx.connection.execute(insert(t.sharing_rules).values(**columns))
+    tx.wrote(t.sharing_rules, row.id)
 
 
 def end(tx: Transaction, rule_id: str, at: int) -> None:
@@ -67,3 +68,4 @@ def end(tx: Transaction, rule_id: str, at: int) -> None:
     c = t.sharing_rules.c
     where = update(t.sharing_rules).where(c.id == rule_id, c.ended_at.is_(None))
     tx.connection.execute(where.values(ended_at=at))
+    tx.wrote(t.sharing_rules, rule_id)

@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TypeVar
 
-from sqlalchemy import Connection
+from sqlalchemy import Connection, Engine
 from sqlalchemy.exc import (
     DatabaseError,
     DataError,
@@ -20,7 +20,7 @@ from sqlalchemy.exc import (
     ProgrammingError,
 )
 
-from ecert.errors import HomeError, InputError, StoreBusy
+from ecert.errors import HomeError, InputError, ReadOnly, StoreBusy
 from ecert.store.connection import Reading, Transaction
 from ecert.store.engine import (
     is_migrated,
@@ -49,6 +49,41 @@ class Store:
         self._reader = reader(self._engine)
         self._local = threading.local()
         self._kept: list[Reading] = []
+        self._file = self._stamp()
+        self.guard: Callable[[Transaction], None] = lambda _tx: None  # asked before each write
+
+    @property
+    def engine(self) -> Engine:
+        """The connections, for who copies a whole database."""
+        return self._engine
+
+    @property
+    def place(self) -> str | None:
+        """Where the database's file lies; None where a server has it."""
+        if self.backend != "sqlite" or not self._engine.url.database:
+            return None
+        return str(Path(self._engine.url.database).resolve())
+
+    def check_file(self) -> None:
+        """Refuse to go on with a file that is not the home's any more. Raises: ReadOnly."""
+        now = self._stamp()
+        if self._file is None:
+            self._file = now
+        elif now != self._file:
+            raise ReadOnly(
+                "the database file was removed or exchanged while it was open: nothing is written; "
+                "put it back, or start the service anew"
+            )
+
+    def _stamp(self) -> tuple[int, int] | None:
+        """Name the file by what the system knows it by; None where there is none."""
+        if self.backend != "sqlite" or not self._engine.url.database:
+            return None
+        try:
+            found = Path(self._engine.url.database).stat()
+        except OSError:
+            return None
+        return found.st_dev, found.st_ino
 
     @property
     def backend(self) -> str:
@@ -136,7 +171,9 @@ class Store:
             for attempt in range(_ATTEMPTS):
                 try:
                     with self._writer.begin() as connection:
-                        return work(Transaction(connection))
+                        tx = Transaction(connection)
+                        self.guard(tx)
+                        return work(tx)
                 except DBAPIError as error:
                     if attempt == _ATTEMPTS - 1 or not _is_retried(error):
                         raise

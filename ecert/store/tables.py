@@ -425,6 +425,20 @@ idempotency = Table(
     Index(None, "created_at"),
 )
 
+checks = Table(  # comparisons of the whole store: how far each is, and what it found
+    "checks",
+    metadata,
+    Column("id", String(26), primary_key=True),
+    Column("scope", String(16), nullable=False),
+    Column("part", String(32), nullable=False),
+    Column("cursor", Text, nullable=False),
+    Column("found", Integer, nullable=False),
+    Column("faults", Text, nullable=False),
+    Column("started_at", BigInteger, nullable=False),
+    Column("seen_at", BigInteger, nullable=False),
+    Column("finished_at", BigInteger),
+)
+
 # -- reuse -----------------------------------------------------------------------------------------
 
 matters = Table(  # each version as it was added; the newest is the one in use

@@ -34,3 +34,4 @@ def add(tx: Transaction, slug: str, version: int, *, digest: str, metadata: byte
             slug=slug, version=version, digest=digest, metadata=metadata, created_at=at
         )
     )
+    tx.wrote(t.types, slug, version)

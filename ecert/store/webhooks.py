@@ -56,6 +56,7 @@ def put(tx: Transaction, client_id: str, url: str | None, cursor: int) -> None:
     if url is not None:
         values = {"client": client_id, "url": url, "cursor": cursor, "failures": 0, "next_at": 0}
         tx.connection.execute(insert(t.webhooks).values(**values))
+    tx.wrote(t.webhooks, client_id)
 
 
 def lease(tx: Transaction, row: WebhookRow, until: int) -> bool:

@@ -519,7 +519,7 @@ def test_a_restored_backup_reads_on_though_a_period_has_ended(
     registry.log.publish()
     clock.move(2 * DAY)
     around = Surroundings(clock=clock, state=tmp_path / "state")
-    restored = open_registry(tmp_path / "backup", around=around)
+    restored = open_registry(tmp_path / "backup", around=around, claims=True)
     report = restored.verify(record.credential)
     assert report.step("type").code == "type_good"
     with pytest.raises((NotCompetent, ForkGuard)):
@@ -625,7 +625,7 @@ def test_a_copied_home_is_unknown_at_the_original(
     del record
     shutil.copytree(tmp_path / "home", tmp_path / "copied")
     around = Surroundings(clock=clock, state=tmp_path / "elsewhere")
-    copied = open_registry(tmp_path / "copied", around=around)
+    copied = open_registry(tmp_path / "copied", around=around, claims=True)
     made = copied.certificates.issue(WORKS, draft_of(), by=CLERK).record
     copied.close()
     expect(registry.verify(made.credential), "invalid", log="unknown_here")
@@ -642,7 +642,7 @@ def test_a_restored_backup_never_says_unknown(
     made = registry.certificates.issue(WORKS, draft_of(), by=CLERK).record
     registry.log.publish()
     around = Surroundings(clock=clock, state=tmp_path / "state")
-    restored = open_registry(tmp_path / "backup", around=around)
+    restored = open_registry(tmp_path / "backup", around=around, claims=True)
     report = restored.verify(made.credential)
     assert report.step("log").code == "not_looked_up"
     restored.close()

@@ -108,7 +108,8 @@ def test_no_header_names_a_person(desk: Portal, a_draft: Drafts) -> None:
 def test_a_read_of_the_original_is_audited(desk: Portal, issued: dict[str, Any]) -> None:
     before = len(desk.audit())
     fetch(desk, desk.planning, issued["id"])
-    (row,) = desk.audit()[before:]
+    made, row = desk.audit()[before:]  # its making is an act of its own
+    assert (made["action"], made["details"]["count"]) == ("document.make", "1")
     assert (row["action"], row["outcome"]) == ("document", "done")
     assert (row["certificate"], row["agency"]) == (issued["id"], desk.planning.agency)
     assert (row["purpose"], row["matter"], row["operator"]) == (PURPOSE, MATTER, OPERATOR)

@@ -401,7 +401,11 @@ def test_on_postgresql_a_null_byte_is_no_failure_either(
 @pytest.mark.parametrize("name", [*GROUNDS, "Idempotency-Key", "Accept", "X-Other"])
 def test_an_enormous_header_is_no_failure(portal: Portal, watch: Watch, name: str) -> None:
     headers = {**portal.bearer(portal.planning), **GROUNDS, name: "x" * 50_000}
-    answer = portal.send("GET", f"/v1/certificates/{ABSENT}", headers=headers)
+    try:
+        answer = portal.send("GET", f"/v1/certificates/{ABSENT}", headers=headers)
+    except httpx.RemoteProtocolError:  # cut off while it was still sending: it goes on for others
+        assert portal.send("GET", "/health/live").status_code == 200
+        return
     watch.refused(answer, 400, 404, 406, 431)
 
 

@@ -19,6 +19,7 @@ import pytest
 from ecert import __version__
 from ecert.cli._verbs import VERBS, load
 from ecert.config import Surroundings, open_registry
+from tests.conftest import claim
 from tests.flows.command import run as run_ecert
 
 DONE, REFUSED, USAGE, UNDETERMINED = 0, 1, 2, 3
@@ -58,6 +59,7 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, dict[str, Any]
 def issued(made: tuple[Path, dict[str, Any]], tmp_path: Path) -> dict[str, Any]:
     """A trial home with one certificate: a copy of one's own."""
     shutil.copytree(made[0], tmp_path, dirs_exist_ok=True)
+    claim(tmp_path / "home", tmp_path / "state" / "ecert")
     return dict(made[1])
 
 
@@ -259,8 +261,8 @@ def test_an_address_that_is_none_is_never_signed(ecert: Ecert, tmp_path: Path, u
 def test_what_was_issued_is_shown_even_if_the_log_does_not_sign(
     ecert: Ecert, issued: dict[str, Any], tmp_path: Path
 ) -> None:
-    shutil.rmtree(tmp_path / "state")
-    (tmp_path / "state").write_text("in the way", "utf-8")
+    settings = tmp_path / "home" / "settings.toml"
+    settings.write_text(settings.read_text("utf-8") + 'mirrors = ["nowhere"]\n', "utf-8")
     done = ecert("issue", PERMIT, "draft.json", "--json")
     assert document(done)["id"] != issued["id"]
     assert "did not sign" in done.stderr
@@ -471,6 +473,7 @@ def test_what_a_copied_home_issued_is_unknown_at_the_original(
     ecert: Ecert, issued: dict[str, Any], tmp_path: Path
 ) -> None:
     shutil.copytree(tmp_path / "home", tmp_path / "copied")
+    claim(tmp_path / "copied", tmp_path / "other" / "ecert")
     elsewhere = {**os.environ, "XDG_STATE_HOME": str(tmp_path / "other"), "ECERT_HOME": "copied"}
     words = ("issue", PERMIT, "draft.json", "--json")
     made = document(run_ecert(words, folder=tmp_path, environment=elsewhere))

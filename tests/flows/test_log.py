@@ -25,7 +25,7 @@ Drafts = Callable[..., dict[str, Any]]
 
 
 def reopened(home: Path, state: Path, clock: SettableClock) -> Registry:
-    return open_registry(home, around=Surroundings(state=state, clock=clock))
+    return open_registry(home, around=Surroundings(state=state, clock=clock), claims=True)
 
 
 def test_a_receipt_verifies_offline_with_the_trust_file_alone(

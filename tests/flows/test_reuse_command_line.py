@@ -24,7 +24,7 @@ from ecert.model import Actor, Application
 from ecert.reuse.objection import Complaint
 from ecert.reuse.sharing import new_rule
 from ecert.samples.district import agencies, chain
-from tests.conftest import CLERK, CONSTRUCTION, EVERY_TYPE, PLANNING, WORKS
+from tests.conftest import CLERK, CONSTRUCTION, EVERY_TYPE, PLANNING, WORKS, claim
 from tests.flows.command import run as run_ecert
 
 DONE, REFUSED, USAGE, UNDETERMINED = 0, 1, 2, 3
@@ -125,6 +125,7 @@ def world(prepared: Path, tmp_path: Path) -> World:
     """A copy of the prepared home, for one test."""
     folder = tmp_path / "world"
     shutil.copytree(prepared, folder)
+    claim(folder / "home", folder / "state" / "ecert")
     return World(folder)
 
 
@@ -133,6 +134,7 @@ def shared(prepared: Path, tmp_path_factory: pytest.TempPathFactory) -> World:
     """A copy for tests that change nothing but the audit trail."""
     folder = tmp_path_factory.mktemp("shared") / "world"
     shutil.copytree(prepared, folder)
+    claim(folder / "home", folder / "state" / "ecert")
     return World(folder)
 
 
@@ -522,7 +524,7 @@ def test_an_objection_is_answered_by_a_reason(world: World) -> None:
 
 def test_a_grant_is_listed_without_its_holder(world: World) -> None:
     """It is given by the library here: at the command line nobody signs in."""
-    around = Surroundings(state=world.folder / "none")
+    around = Surroundings(state=world.folder / "state" / "ecert")
     registry = open_registry(world.folder / "home", around=around)
     by = Actor("李四", CONSTRUCTION.code)
     from ecert.reuse.grant import GrantWish

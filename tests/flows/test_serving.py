@@ -55,7 +55,7 @@ def test_a_cold_copy_after_sigterm_is_whole(tmp_path: Path, draft_of: Drafts, wo
     shutil.copytree(
         tmp_path / "home", cold, ignore=shutil.ignore_patterns("*-wal", "*-shm", "*-journal")
     )
-    copy = open_registry(cold, around=Surroundings(state=tmp_path / "state"))
+    copy = open_registry(cold, around=Surroundings(state=tmp_path / "state"), claims=True)
     assert {
         one.id for one in copy.certificates.find(Query(), by=CLERK, limit=100).records
     } == issued

@@ -250,7 +250,8 @@ def test_a_home_of_the_release_before_is_brought_up_to_date(
     older_home: tuple[Path, str], tmp_path: Path, clock: SettableClock
 ) -> None:
     home, identifier = older_home
-    registry = open_registry(home, around=Surroundings(state=tmp_path / "state", clock=clock))
+    around = Surroundings(state=tmp_path / "state", clock=clock)
+    registry = open_registry(home, around=around, claims=True)  # it lies elsewhere than it did
     try:
         with registry.store.reading() as reading:
             context = MigrationContext.configure(reading.connection)

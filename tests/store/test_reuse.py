@@ -372,7 +372,7 @@ KILLED_IN_COMMIT = FULFILLER.replace(
 import os, signal
 from ecert.ledger.trail import AuditTrail
 sys.stdin.readline()
-AuditTrail.append = lambda *_, **__: os.kill(os.getpid(), signal.SIGKILL)
+AuditTrail.reserve = lambda *_, **__: os.kill(os.getpid(), signal.SIGKILL)
 """,
 )
 

@@ -170,9 +170,18 @@ class UnprovenShape(Shape):
     to: str
 
 
+class CheckShape(Shape):
+    """When everything stored was last held against everything signed, and how many faults there were."""
+
+    scope: Literal["all", "nightly"]
+    finished_at: str
+    found: int
+
+
 class ReadyShape(Shape):
     """That the service can do its work; ``unproven`` lists rights that ended without a new key."""
 
     status: Literal["ready"]
     log_size: int
     unproven: list[UnprovenShape]
+    check: CheckShape | None

@@ -7,7 +7,7 @@ from typing import Any
 
 from fastapi import APIRouter, Response
 
-from ecert.registry import METRICS
+from ecert.registry import METRICS, Checked
 from ecert_api.bodies.public import LiveShape, ReadyShape
 from ecert_api.context import ServiceDep
 from ecert_api.metrics import CONTENT_TYPE
@@ -30,9 +30,21 @@ async def ready(service: ServiceDep) -> Any:
     head = await service.look(service.registry.log.head)
     if service.fork is not None:
         return problem(503, "log_would_fork", "The log does not sign", service.fork)
+    refusal = await service.look(service.registry.refusal)
+    if refusal is not None:
+        return problem(503, refusal.code, "Nothing is written or signed here", refusal.message)
     closed = await service.look(service.registry.settlement.unproven)
     unproven = [{"agency": one.agency, "type": one.slug, "to": str(one.to_day)} for one in closed]
-    return {"status": "ready", "log_size": head.size, "unproven": unproven}
+    check = _told(await service.look(service.registry.checks.newest))
+    return {"status": "ready", "log_size": head.size, "unproven": unproven, "check": check}
+
+
+def _told(last: Checked | None) -> dict[str, Any] | None:
+    """Say when the last check came to its end, and how many faults it found; which, its own verb says."""
+    if last is None:
+        return None
+    told = last.to_json()
+    return {name: told[name] for name in ("scope", "finished_at", "found")}
 
 
 @router.get(
