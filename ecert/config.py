@@ -280,10 +280,10 @@ def init_registry(
 
 
 def _state_folder() -> Path:
-    """Say where this machine remembers: a system user's own folder, unless the other is in use already."""
+    """Say where this machine remembers: a system user's own folder, unless another is named or in use."""
     usual = platformdirs.user_state_path("ecert")
     is_system = os.name == "posix" and os.getuid() < FIRST_USER
-    if not is_system or usual.is_dir():
+    if not is_system or "XDG_STATE_HOME" in os.environ or usual.is_dir():
         return usual
     return SYSTEM_STATE
 
@@ -341,8 +341,18 @@ def _fill(home: Path, settings: Settings, plan: Plan, around: Surroundings) -> N
             raise HomeError("this database holds a registry already; nothing was changed")
     write_private(home / SETTINGS, _toml(settings).encode())  # it may hold a database's password
     registry = _registry(home, settings, store, secret, around)
+    _check_forgotten(registry)
     registry.set_up(_first_agency(plan), by=Actor("ecert init"), may_issue=plan.may_issue)
     registry.close()
+
+
+def _check_forgotten(registry: Registry) -> None:
+    """Refuse an address of which this machine knows a published log. Raises: HomeError."""
+    if (path := registry.pen.note()) is not None:
+        raise HomeError(
+            f"this machine remembers another registry of {registry.log.origin}: {path}; restore that one "
+            "(docs/how-to/restore.md), or move the file away if nothing it published is in use"
+        )
 
 
 def _toml(settings: Settings) -> str:

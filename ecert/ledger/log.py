@@ -83,6 +83,10 @@ class Log:
         """Tell whether notes are kept on other disks or machines, too."""
         return bool(self._mirrors.notes)
 
+    def kept_note(self) -> Path | None:
+        """Name the file of this machine's last note; None while nothing was published from here."""
+        return None if self._outside.fingerprint() is None else self._outside.path
+
     def ask(self, reading: Reading) -> bool:
         """Tell whether somebody outside knows what was published, and this tree extends it.
 

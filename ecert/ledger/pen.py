@@ -61,15 +61,19 @@ class Pen:
         """Say why this process may not write; None if it may. Raises: HomeError."""
         try:
             self._store.check_file()
-            told = settings.get_all(reading, (IDENTITY, PEN))
-            seen = (self._stamp(), told.get(IDENTITY), told.get(PEN))
-            if self._allowed == seen:
-                return None
-            refusal = self._judge(reading, told)
-            self._allowed = seen if refusal is None else None  # a mirror may come back: ask again
-            return refusal
         except ReadOnly as error:
             return error
+        told = settings.get_all(reading, (IDENTITY, PEN))
+        seen = (self._stamp(), told.get(IDENTITY), told.get(PEN))
+        if self._allowed == seen:
+            return None
+        refusal = self._judge(reading, told)
+        self._allowed = seen if refusal is None else None  # a mirror may come back: ask again
+        return refusal
+
+    def note(self) -> Path | None:
+        """Name the file in which this machine keeps the newest note of this address, if there is one."""
+        return self._logs[0].kept_note()
 
     @contextmanager
     def lent(self) -> Iterator[None]:

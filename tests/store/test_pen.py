@@ -6,6 +6,7 @@ import json
 import shutil
 import sqlite3
 from collections.abc import Iterator
+from contextlib import closing
 from dataclasses import dataclass, replace
 from datetime import timedelta
 from pathlib import Path
@@ -15,7 +16,7 @@ import pytest
 from typer.testing import CliRunner
 
 from ecert._encoding import b64
-from ecert.config import Surroundings, init_registry, open_registry
+from ecert.config import Plan, Surroundings, init_registry, open_registry
 from ecert.errors import EcertError, ForkGuard, HomeError, InputError, ReadOnly
 from ecert.model import Record
 from ecert.registry import Registry
@@ -212,6 +213,15 @@ def test_a_drill_beside_production_stops_nothing(here: Site) -> None:
     here.registry.log.publish()
     assert here.registry.refusal() is None
     drill.close()
+
+
+def test_an_address_that_was_published_before_is_not_begun_anew(here: Site) -> None:
+    plan = Plan("https://zz.example.gov.cn")  # not a trial: its log has no suffix of its own
+    with closing(init_registry(here.folder / "first", plan, around=here.around())) as first:
+        first.log.publish()
+    with pytest.raises(HomeError, match="remembers another registry"):
+        init_registry(here.folder / "second", plan, around=here.around())
+    assert not (here.folder / "second").exists()
 
 
 def test_a_raw_copy_on_the_same_host_only_reads(here: Site) -> None:
