@@ -14,10 +14,11 @@ from ecert._encoding import b64
 from ecert.config import database_address
 from ecert.errors import HomeError
 from ecert.keys.passphrase import PLAIN
-from ecert.ledger.pen import NOBODY, PEN
+from ecert.ledger.pen import NOBODY
 from ecert.registry.backups import DATABASE, MANIFEST, SETTINGS, file_digest, untold
 from ecert.store import LOG, TRAIL, Reading, Store, settings, trees
 from ecert.store.copying import Tell, check_whole, load
+from ecert.store.settings import PEN
 
 _DATABASE_LINE = re.compile(r"^database\s*=.*$", re.MULTILINE)
 

@@ -19,8 +19,8 @@ from ecert.errors import EcertError, HomeError, ReadOnly
 from ecert.ledger.log import Log
 from ecert.ledger.notes import file_name, write_whole
 from ecert.store import Reading, Store, settings
+from ecert.store.settings import IDENTITY, PEN
 
-IDENTITY, PEN = "identity", "pen"
 NOBODY = "none"  # the pen of what was restored, until it is accepted
 _ACCEPT = (
     "look at it with: ecert log info; if this is to be the registry from now on, run: "
@@ -63,7 +63,7 @@ class Pen:
             self._store.check_file()
         except ReadOnly as error:
             return error
-        told = settings.get_all(reading, (IDENTITY, PEN))
+        told = settings.whose(reading)
         seen = (self._stamp(), told.get(IDENTITY), told.get(PEN))
         if self._allowed == seen:
             return None

@@ -15,11 +15,12 @@ from ecert._encoding import b64, rfc3339
 from ecert.errors import HomeError, InputError
 from ecert.ledger.acting import Desk, Verbs, needs
 from ecert.ledger.log import Log
-from ecert.ledger.pen import IDENTITY, PEN, Pen
+from ecert.ledger.pen import Pen
 from ecert.ledger.trail import AuditEntry
 from ecert.model import Actor, is_line
 from ecert.store import LOG, TRAIL, Reading, Transaction, settings, trees
 from ecert.store.copying import Tell, save
+from ecert.store.settings import IDENTITY, PEN
 
 MANIFEST, DATABASE = "manifest.json", "ecert.db"
 SETTINGS, FOLDERS = "settings.toml", ("keys", "types")

@@ -15,7 +15,7 @@ from ecert.keys import Trust, TrustedRegistry
 from ecert.ledger.acting import Charter, Desk, Secrets
 from ecert.ledger.directory import Directory
 from ecert.ledger.log import Log, Places
-from ecert.ledger.pen import IDENTITY, Pen
+from ecert.ledger.pen import Pen
 from ecert.ledger.register import Newcomer, Registrar, check_types, enter_agency, read_roll
 from ecert.ledger.trail import AuditEntry, AuditTrail
 from ecert.model import Actor, Agency
@@ -50,6 +50,7 @@ from ecert.registry.trail import AuditedTrail
 from ecert.registry.types import Types
 from ecert.registry.webhooks import Webhooks
 from ecert.store import TRAIL, Reading, Store, Transaction, agencies, keys, settings
+from ecert.store.settings import IDENTITY
 from ecert.verification import Report, Verifier
 
 FOUNDED, TRIAL = "registered with the registry", "trial home"

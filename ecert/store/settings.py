@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 from sqlalchemy import (
-    bindparam,
     delete,
     insert,
+    literal_column,
     select,
 )
 
 from ecert.store import tables as t
 from ecert.store.connection import Reading, Transaction
 
-_SOME = select(t.settings).where(t.settings.c.name.in_(bindparam("names", expanding=True)))
+IDENTITY, PEN = "identity", "pen"
+# Laid out once: it is asked before each write.
+_WHOSE = select(t.settings).where(
+    (t.settings.c.name == literal_column(f"'{IDENTITY}'"))
+    | (t.settings.c.name == literal_column(f"'{PEN}'"))
+)
 
 
 def get(reading: Reading, name: str) -> str | None:
@@ -21,10 +26,9 @@ def get(reading: Reading, name: str) -> str | None:
     return None if row is None else str(row.value)
 
 
-def get_all(reading: Reading, names: tuple[str, ...]) -> dict[str, str]:
-    """Read several settings at once; those that are not there are left out."""
-    rows = reading.connection.execute(_SOME, {"names": list(names)})
-    return {row.name: row.value for row in rows}
+def whose(reading: Reading) -> dict[str, str]:
+    """Give which database this is (``identity``), and what restoring it said of the pen (``pen``)."""
+    return {row[0]: row[1] for row in reading.connection.execute(_WHOSE)}
 
 
 def remove(tx: Transaction, name: str) -> None:

@@ -49,6 +49,8 @@ class Store:
         self._reader = reader(self._engine)
         self._local = threading.local()
         self._kept: list[Reading] = []
+        path = self._engine.url.database if self.backend == "sqlite" else None
+        self._path = None if not path else str(Path(path).resolve())
         self._file = self._stamp()
         self.guard: Callable[[Transaction], None] = lambda _tx: None  # asked before each write
 
@@ -60,9 +62,7 @@ class Store:
     @property
     def place(self) -> str | None:
         """Where the database's file lies; None where a server has it."""
-        if self.backend != "sqlite" or not self._engine.url.database:
-            return None
-        return str(Path(self._engine.url.database).resolve())
+        return self._path
 
     def check_file(self) -> None:
         """Refuse to go on with a file that is not the home's any more. Raises: ReadOnly."""
@@ -77,10 +77,10 @@ class Store:
 
     def _stamp(self) -> tuple[int, int] | None:
         """Name the file by what the system knows it by; None where there is none."""
-        if self.backend != "sqlite" or not self._engine.url.database:
+        if self._path is None:
             return None
         try:
-            found = Path(self._engine.url.database).stat()
+            found = os.stat(self._path)  # noqa: PTH116 - before each write, and half the time
         except OSError:
             return None
         return found.st_dev, found.st_ino
