@@ -10,13 +10,12 @@ from typing import Any
 
 import orjson
 
-from ecert._encoding import b64
 from ecert.config import database_address
 from ecert.errors import HomeError
 from ecert.keys.passphrase import PLAIN
 from ecert.ledger.pen import NOBODY
-from ecert.registry.backups import DATABASE, MANIFEST, SETTINGS, file_digest, untold
-from ecert.store import LOG, TRAIL, Reading, Store, settings, trees
+from ecert.registry.backups import DATABASE, MANIFEST, SETTINGS, file_digest, heads, untold
+from ecert.store import Store, settings
 from ecert.store.copying import Tell, check_whole, load
 from ecert.store.settings import PEN
 
@@ -119,13 +118,8 @@ def _check(home: Path, manifest: dict[str, Any], database: str | None) -> None:
     """Check that what was restored is what was saved. Raises: HomeError, and the home stays to be looked at."""
     store = Store(database_address(database or f"sqlite:///{DATABASE}", home))
     with store.snapshot() as reading:
-        there = {"log": _head(reading, LOG), "audit": _head(reading, TRAIL)}
+        there = heads(reading)
     store.close()
     for name, head in there.items():
         if head != manifest[name]:
             raise HomeError(f"what was restored is not what was saved: the {name} differs")
-
-
-def _head(reading: Reading, tree: Any) -> dict[str, Any]:
-    head = trees.head(reading, tree)
-    return {"size": head.size, "root": b64(head.root)}

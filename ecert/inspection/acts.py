@@ -14,9 +14,8 @@ from ecert.formats.seal import DIGEST_BYTES, RECIPIENT, STATUS, SUB, parse_seal,
 from ecert.formats.statement import EVENTS, Statement, parse_statement
 from ecert.formats.unverified_credential import UnverifiedCredential
 from ecert.inspection.fault import Fault
+from ecert.issuance.signing import REGISTRY_ITSELF
 from ecert.model import SUCCESSIONS, Operation
-
-REGISTRY_ITSELF = "-"
 
 
 def signer_of(issuer: str, base: str) -> str:

@@ -8,12 +8,12 @@ from zlib import crc32
 import orjson
 
 from ecert.inspection.fault import Cursor, Fault, Portion
+from ecert.ledger.trail import WRITTEN
 from ecert.store import TRAIL, Reading, administration, inspected, trees
 
 AT_ONCE = 4096
 SLICE = 200_000  # rows whose digests are held in memory at once
-WRITTEN = "written"
-_MARK = b'"written"'
+_MARK = f'"{WRITTEN}"'.encode()
 
 
 class AdministrationPart:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
-from ecert._encoding import instant, parse_json, rfc3339, sha256
+from ecert._encoding import instant, parse_json, rfc3339
 from ecert.catalogue import Catalogue
 from ecert.errors import EcertError
 from ecert.formats.receipt import commitment, log_entry
@@ -234,8 +234,3 @@ class CertificatePart:
 
 def _ascii(text: str) -> bytes:
     return text.encode("utf-8", "backslashreplace")
-
-
-def digest_of(data: bytes) -> bytes:
-    """Name a file by its SHA-256."""
-    return sha256(data)

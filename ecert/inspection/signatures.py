@@ -12,8 +12,9 @@ from ecert.formats._jws import UnverifiedJws, verify_jws
 from ecert.formats.annotation import parse_copy
 from ecert.formats.register import parse_register
 from ecert.formats.statement import parse_statement
-from ecert.inspection.acts import REGISTRY_ITSELF, signer_of
+from ecert.inspection.acts import signer_of
 from ecert.inspection.fault import Cursor, Fault, Portion
+from ecert.issuance.signing import REGISTRY_ITSELF
 from ecert.keys import TrustedRegistry
 from ecert.store import Reading, inspected, trees
 from ecert.store import tables as t

@@ -18,7 +18,7 @@ from ecert.ledger.log import Log
 from ecert.ledger.pen import Pen
 from ecert.ledger.trail import AuditEntry
 from ecert.model import Actor, is_line
-from ecert.store import LOG, TRAIL, Reading, Transaction, settings, trees
+from ecert.store import LOG, TRAIL, Reading, Store, Transaction, settings, trees
 from ecert.store.copying import Tell, save
 from ecert.store.settings import IDENTITY, PEN
 
@@ -68,11 +68,9 @@ class Backups(Verbs):
                 shutil.copytree(self._home / name, folder / name, dirs_exist_ok=True)
 
     def _manifest(self, folder: Path) -> dict[str, Any]:
-        from ecert.store import Store  # noqa: PLC0415 - of the copy, not of the registry
-
         copied = Store(f"sqlite:///{folder / DATABASE}")
         with copied.snapshot() as reading:
-            told = {"log": _head(reading, LOG), "audit": _head(reading, TRAIL)}
+            told = heads(reading)
             identity = settings.get(reading, IDENTITY)
         copied.close()
         for left in folder.glob(f"{DATABASE}-*"):
@@ -120,9 +118,10 @@ class Backups(Verbs):
                 self._pen.claim(reading)
 
 
-def _head(reading: Reading, tree: Any) -> dict[str, Any]:
-    head = trees.head(reading, tree)
-    return {"size": head.size, "root": b64(head.root)}
+def heads(reading: Reading) -> dict[str, dict[str, Any]]:
+    """Give size and root of log and trail, as a manifest tells them."""
+    found = {"log": trees.head(reading, LOG), "audit": trees.head(reading, TRAIL)}
+    return {name: {"size": head.size, "root": b64(head.root)} for name, head in found.items()}
 
 
 def file_digest(path: Path) -> str:
