@@ -9,6 +9,8 @@ import re
 import shutil
 import tempfile
 import tomllib
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Self
@@ -265,18 +267,28 @@ def init_registry(
     place, wish = Path(home), plan or Plan()
     outside = _with_passphrase(around or Surroundings())
     settings = _settings_of(wish, outside)
+    with fresh_home(place) as fresh:
+        _fill(fresh, settings, wish, outside)
+    return open_registry(place, around=outside, claims=True)
+
+
+@contextmanager
+def fresh_home(place: Path) -> Iterator[Path]:
+    """Give a folder to fill, which appears as the home when all of it is there, or not at all.
+
+    Raises: HomeError when something is there already.
+    """
     _check_free(place)
     place.parent.mkdir(parents=True, exist_ok=True)
     fresh = Path(tempfile.mkdtemp(prefix=f".{place.name}-", dir=place.parent))
     try:
-        _fill(fresh, settings, wish, outside)
+        yield fresh
     except BaseException:
         shutil.rmtree(fresh, ignore_errors=True)
         raise
     if place.is_dir():
         place.rmdir()
     fresh.rename(place)
-    return open_registry(place, around=outside, claims=True)
 
 
 def _state_folder() -> Path:

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import re
 import shutil
-import tempfile
 from pathlib import Path
 from typing import Any
 
 import orjson
 
-from ecert.config import database_address
+from ecert.config import database_address, fresh_home
 from ecert.errors import HomeError
 from ecert.keys.passphrase import PLAIN
 from ecert.ledger.pen import NOBODY
@@ -58,19 +57,9 @@ def restore_registry(
     """
     manifest = read_manifest(folder)
     check_whole(folder / DATABASE)
-    if home.exists() and (not home.is_dir() or any(home.iterdir())):
-        raise HomeError(f"{home} is there already and not empty; nothing was changed")
-    home.parent.mkdir(parents=True, exist_ok=True)
-    fresh = Path(tempfile.mkdtemp(prefix=f".{home.name}-", dir=home.parent))
-    try:
+    with fresh_home(home) as fresh:
         _fill(fresh, folder, manifest, passphrase)
         _put_database(fresh, folder, database, tell)
-    except BaseException:
-        shutil.rmtree(fresh, ignore_errors=True)
-        raise
-    if home.is_dir():
-        home.rmdir()
-    fresh.rename(home)
     _check(home, manifest, database)
     return manifest
 

@@ -148,6 +148,7 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
     if apart is not None:
         apart[0].shutdown()
         apart[0].server_close()
+    service.is_stopping = True
     for task in background:
         task.cancel()
     await asyncio.gather(*background, return_exceptions=True)

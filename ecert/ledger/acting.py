@@ -60,19 +60,25 @@ class Charter:
 
 @dataclass(frozen=True, slots=True)
 class Secrets:
-    """Keys that hide: holders' codes, and the order of places in a status list."""
+    """Keys that hide: holders' codes, and the order of places in a status list; and one that marks."""
 
     holder: bytes
     status: bytes
+    check: bytes
 
     @classmethod
     def of(cls, secret: bytes) -> Secrets:
         """Derive them from the registry's secret."""
-        return cls(derive(secret, "holder/v1"), derive(secret, "status-index/v1"))
+        names = ("holder/v1", "status-index/v1", "check/v1")
+        return cls(*(derive(secret, name) for name in names))
 
     def place(self, count: int, number: int) -> int:
         """Give the n-th place of a status list: an index that cannot be guessed."""
         return shuffle(count, self.status, number)
+
+    def mark(self, data: bytes) -> bytes:
+        """Give the HMAC by which the registry knows what it noted of its own checks."""
+        return hmac.digest(self.check, data, sha256)
 
     def hide(self, code: str) -> bytes:
         """Give the HMAC under which a code is kept and found."""

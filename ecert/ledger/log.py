@@ -79,9 +79,9 @@ class Log:
         self._seen: tuple[int, ...] | None = None
 
     @property
-    def has_mirrors(self) -> bool:
-        """Tell whether notes are kept on other disks or machines, too."""
-        return bool(self._mirrors.notes)
+    def mirrors(self) -> int:
+        """How many folders on other disks or machines get each note."""
+        return len(self._mirrors.notes)
 
     def kept_note(self) -> Path | None:
         """Name the file of this machine's last note; None while nothing was published from here."""

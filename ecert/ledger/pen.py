@@ -58,7 +58,7 @@ class Pen:
             raise refusal
 
     def refusal(self, reading: Reading) -> EcertError | None:
-        """Say why this process may not write; None if it may. Raises: HomeError."""
+        """Say why this process may not write; None if it may."""
         try:
             self._store.check_file()
         except ReadOnly as error:
@@ -96,10 +96,13 @@ class Pen:
             return ReadOnly("read_only is set: nothing is written or signed here")
         if told.get(PEN) == NOBODY:
             return ReadOnly(f"this was restored from a backup, and only reads; {_ACCEPT}")
-        memory = self._read() if self._store.place is not None else None
-        if memory is not None:
-            return self._compared(memory, told.get(IDENTITY))
-        return self._asked(reading)
+        try:
+            memory = self._read() if self._store.place is not None else None
+            if memory is not None:
+                return self._compared(memory, told.get(IDENTITY))
+            return self._asked(reading)
+        except EcertError as error:  # what is remembered cannot be read, or knows of more
+            return error
 
     def _compared(self, memory: Memory, identity: str | None) -> EcertError | None:
         if memory.identity != identity:
@@ -109,13 +112,13 @@ class Pen:
         return None
 
     def _asked(self, reading: Reading) -> EcertError | None:
-        """Without a memory: this machine's own last note tells as much, else the mirrors are asked."""
-        try:
-            answers = [log.ask(reading) for log in self._logs]
-        except EcertError as error:
-            return error
+        """Without a memory: this machine's own last note tells as much, else the mirrors are asked.
+
+        Raises: ForkGuard, HomeError.
+        """
+        answers = [log.ask(reading) for log in self._logs]
         if not all(answers):
-            if self._store.place is None and not self._logs[0].has_mirrors:
+            if self._store.place is None and not self._logs[0].mirrors:
                 return None  # PostgreSQL without mirrors: nobody is there to ask, which ready says
             return ReadOnly(f"nothing here tells that this is the newest database; {_ACCEPT}")
         if self._store.place is not None:

@@ -95,7 +95,7 @@ class Checks(Verbs):
 
         ``scope`` nightly looks at the signatures and files of one certificate in 28, each day at
         others. A check that was cut short within a week goes on where it was, unless ``afresh``.
-        Raises: KeyUnavailable, StoreBusy.
+        What ``tell`` raises cuts it short. Raises: StoreBusy, HomeError.
         """
         row = self._begun(scope, afresh=afresh)
         parts = self.parts(scope, row.started_at)
@@ -128,7 +128,7 @@ class Checks(Verbs):
     def newest(self, scope: str | None = None) -> Checked | None:
         """Give what the last check found, of a scope or of any; None before the first."""
         with self.desk.store.reading() as reading:
-            row = checks.newest(reading, scope, is_finished=True)
+            row = checks.newest(reading, self.desk.secrets.mark, scope, is_finished=True)
         return None if row is None else _checked(row)
 
     def is_due(self) -> bool:
@@ -138,8 +138,8 @@ class Checks(Verbs):
         """
         now = self.desk.clock()
         with self.desk.store.reading() as reading:
-            last = checks.newest(reading, is_finished=True)
-            running = checks.newest(reading, NIGHTLY, is_finished=False)
+            last = checks.newest(reading, self.desk.secrets.mark, is_finished=True)
+            running = checks.newest(reading, self.desk.secrets.mark, NIGHTLY, is_finished=False)
             founded = int(settings.get(reading, "founded_at") or 0)
         if running is not None and now.timestamp() - running.seen_at < UNSEEN_SECONDS:
             return False
@@ -151,12 +151,14 @@ class Checks(Verbs):
         now = self.desk.clock()
         seconds = int(now.timestamp())
         with self.desk.store.reading() as reading:
-            found = checks.newest(reading, scope, is_finished=False)
+            found = checks.newest(reading, self.desk.secrets.mark, scope, is_finished=False)
         if found is not None and not afresh and seconds - found.started_at < RESUMABLE_SECONDS:
             return found
         row = CheckRow(self.desk.new_id(now), scope, "log", {}, 0, (), seconds, seconds)
         with suppress(ReadOnly):
-            self.desk.store.write(lambda tx: checks.put(tx, row, is_new=True))
+            self.desk.store.write(
+                lambda tx: checks.put(tx, row, self.desk.secrets.mark, is_new=True)
+            )
         return row
 
     def parts(self, scope: str = ALL, started_at: int = 0) -> Makers:
@@ -200,7 +202,7 @@ class Checks(Verbs):
     def _keep(self, row: CheckRow) -> None:
         seen = replace(row, seen_at=int(self.desk.clock().timestamp()))
         with suppress(ReadOnly):  # a copy is checked too, from beginning to end
-            self.desk.store.write(lambda tx: checks.put(tx, seen))
+            self.desk.store.write(lambda tx: checks.put(tx, seen, self.desk.secrets.mark))
 
     def _finish(self, row: CheckRow, by: Actor) -> Checked:
         now = int(self.desk.clock().timestamp())
@@ -208,7 +210,7 @@ class Checks(Verbs):
         told = {"scope": row.scope, "found": str(row.found)}
 
         def work(tx: Transaction) -> None:
-            checks.put(tx, done)
+            checks.put(tx, done, self.desk.secrets.mark)
             # Past the quotas, which are counted by rows that may be the very ones that cannot be read.
             self.desk.trail.enter(tx, [AuditEntry("check", by).done(**told)], instant(now))
 

@@ -22,6 +22,11 @@ class PublishedLog:
         self._log, self._trail = logs
 
     @property
+    def mirrors(self) -> int:
+        """How many folders get each checkpoint before it is served."""
+        return self._log.mirrors
+
+    @property
     def origin(self) -> str:
         """The log's name in its checkpoints."""
         return self._log.origin

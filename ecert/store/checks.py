@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
+from hmac import compare_digest
 from typing import Any
 
 import orjson
-from sqlalchemy import Row, insert, select, update
+from sqlalchemy import insert, select, update
 
 from ecert.store import tables as t
 from ecert.store.connection import Reading, Transaction
@@ -34,19 +36,32 @@ class CheckRow:
         return replace(self, part=part, cursor=cursor)
 
 
-def newest(reading: Reading, scope: str | None = None, *, is_finished: bool) -> CheckRow | None:
-    """Give the newest check of a scope (None: of any) that came to its end, or that did not."""
+Mac = Callable[[bytes], bytes]
+
+
+def newest(
+    reading: Reading, mac: Mac, scope: str | None = None, *, is_finished: bool
+) -> CheckRow | None:
+    """Give the newest check of a scope (None: of any) that came to its end, or that did not.
+
+    None where its row was not written by whoever has the registry's secret.
+    """
     c = t.checks.c
     query = select(t.checks).order_by(c.id.desc()).limit(1)
     query = query.where(c.finished_at.is_not(None) if is_finished else c.finished_at.is_(None))
     row = reading.one(query if scope is None else query.where(c.scope == scope))
-    return None if row is None else _row(row)
+    if row is None:
+        return None
+    values = {f"{name}": value for name, value in row._asdict().items()}  # plain str for names
+    kept = bytes(values.pop("mac"))
+    return _row(values) if compare_digest(kept, mac(_text(values).encode())) else None
 
 
-def put(tx: Transaction, row: CheckRow, *, is_new: bool = False) -> None:
+def put(tx: Transaction, row: CheckRow, mac: Mac, *, is_new: bool = False) -> None:
     """Keep a check as it is now."""
     values = {name: getattr(row, name) for name in CheckRow.__slots__}
     values |= {"cursor": _text(row.cursor), "faults": _text(row.faults)}
+    values["mac"] = mac(_text(values).encode())
     if is_new:
         tx.connection.execute(insert(t.checks).values(**values))
         return
@@ -54,10 +69,9 @@ def put(tx: Transaction, row: CheckRow, *, is_new: bool = False) -> None:
 
 
 def _text(value: Any) -> str:
-    return orjson.dumps(value).decode()
+    return orjson.dumps(value, option=orjson.OPT_SORT_KEYS).decode()
 
 
-def _row(row: Row[Any]) -> CheckRow:
-    values = dict(row._mapping)  # noqa: SLF001 - its public name
-    values |= {"cursor": orjson.loads(row.cursor), "faults": tuple(orjson.loads(row.faults))}
-    return CheckRow(**values)
+def _row(values: dict[str, Any]) -> CheckRow:
+    faults = tuple(orjson.loads(values["faults"]))
+    return CheckRow(**{**values, "cursor": orjson.loads(values["cursor"]), "faults": faults})

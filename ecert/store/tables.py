@@ -437,6 +437,7 @@ checks = Table(  # comparisons of the whole store: how far each is, and what it 
     Column("started_at", BigInteger, nullable=False),
     Column("seen_at", BigInteger, nullable=False),
     Column("finished_at", BigInteger),
+    Column("mac", Blob, nullable=False),  # or whoever edits rows could say that all was looked at
 )
 
 # -- reuse -----------------------------------------------------------------------------------------

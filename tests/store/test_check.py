@@ -53,6 +53,17 @@ def plant(registry: Registry, table: Any, **values: Any) -> None:
     registry.store.write(lambda tx: tx.connection.execute(update(table).values(**values)))
 
 
+def cut_short(registry: Registry) -> None:
+    """Begin a check, and stop it in the middle."""
+
+    def cut(part: str, _done: int, _total: int) -> None:
+        if part == "register":
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        registry.checks.run(by=CLERK, tell=cut)
+
+
 def test_a_good_store_is_good_and_that_it_was_checked_is_kept(registry: Registry) -> None:
     done = registry.checks.run(by=CLERK)
     assert done.is_good
@@ -71,13 +82,7 @@ def test_each_fault_says_what_to_do_in_both_languages(registry: Registry) -> Non
 
 def test_a_check_that_was_cut_short_goes_on_where_it_was(registry: Registry) -> None:
     plant(registry, t.copies, recipient="另一银行")  # found before it is cut short, and not lost
-
-    def cut(part: str, _done: int, _total: int) -> None:
-        if part == "register":
-            raise KeyboardInterrupt
-
-    with pytest.raises(KeyboardInterrupt):
-        registry.checks.run(by=CLERK, tell=cut)
+    cut_short(registry)
     seen: list[str] = []
     done = registry.checks.run(by=CLERK, tell=lambda part, *_: seen.append(part))
     assert list(dict.fromkeys(seen)) == ["register", "administration", "signatures"]
@@ -88,15 +93,28 @@ def test_a_check_that_was_cut_short_goes_on_where_it_was(registry: Registry) -> 
 
 
 def test_afresh_begins_anew(registry: Registry) -> None:
-    def cut(part: str, _done: int, _total: int) -> None:
-        if part == "register":
-            raise KeyboardInterrupt
-
-    with pytest.raises(KeyboardInterrupt):
-        registry.checks.run(by=CLERK, tell=cut)
+    cut_short(registry)
     seen: list[str] = []
     registry.checks.run(by=CLERK, afresh=True, tell=lambda part, *_: seen.append(part))
     assert seen[0] == "log"
+
+
+@pytest.mark.parametrize("values", [{"part": "signatures"}, {"found": 0, "faults": "[]"}])
+def test_a_check_that_somebody_else_noted_is_not_gone_on_with(
+    registry: Registry, values: dict[str, Any]
+) -> None:
+    plant(registry, t.copies, recipient="另一银行")
+    cut_short(registry)
+    plant(registry, t.checks, **values)  # as if everything had been looked at
+    assert registry.checks.run(by=CLERK).found == 1
+
+
+def test_a_result_that_somebody_else_noted_is_none(registry: Registry) -> None:
+    plant(registry, t.copies, recipient="另一银行")
+    registry.checks.run(by=CLERK)
+    plant(registry, t.checks, found=0, faults="[]")
+    assert registry.checks.newest() is None
+    assert registry.checks.is_due()
 
 
 def test_in_28_nights_every_signature_was_looked_at(registry: Registry) -> None:

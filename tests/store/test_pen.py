@@ -295,6 +295,17 @@ def test_nothing_is_written_into_a_file_that_is_not_the_home_s(here: Site, how: 
     here.issue()
 
 
+def test_a_memory_that_cannot_be_read_is_taken_anew_by_accepting(here: Site) -> None:
+    here.registry.close()
+    (memory,) = (here.folder / "state").glob("*.pen")
+    memory.write_text("{")
+    here.registry = here.open(here.home)
+    with pytest.raises(HomeError, match="ecert accept"):
+        here.issue()
+    accept(here.registry, "记忆文件损坏")
+    here.issue()
+
+
 def test_read_only_is_a_setting(here: Site, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("ECERT_READ_ONLY", "true")
     reading = here.open(here.home)

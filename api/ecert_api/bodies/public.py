@@ -179,9 +179,13 @@ class CheckShape(Shape):
 
 
 class ReadyShape(Shape):
-    """That the service can do its work; ``unproven`` lists rights that ended without a new key."""
+    """That the service can do its work; ``unproven`` lists rights that ended without a new key.
+
+    ``mirrors`` is how many folders get each checkpoint: with none, PostgreSQL put back goes unnoticed.
+    """
 
     status: Literal["ready"]
     log_size: int
     unproven: list[UnprovenShape]
     check: CheckShape | None
+    mirrors: int

@@ -36,7 +36,13 @@ async def ready(service: ServiceDep) -> Any:
     closed = await service.look(service.registry.settlement.unproven)
     unproven = [{"agency": one.agency, "type": one.slug, "to": str(one.to_day)} for one in closed]
     check = _told(await service.look(service.registry.checks.newest))
-    return {"status": "ready", "log_size": head.size, "unproven": unproven, "check": check}
+    return {
+        "status": "ready",
+        "log_size": head.size,
+        "unproven": unproven,
+        "check": check,
+        "mirrors": service.registry.log.mirrors,
+    }
 
 
 def _told(last: Checked | None) -> dict[str, Any] | None:
